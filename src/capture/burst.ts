@@ -1,0 +1,51 @@
+/**
+ * RecordBurst: up to `capacity` packet records of a capture, located in place.
+ *
+ * The arrays are parallel: row `i` of each belongs to the same packet. Offsets point into `view`; the octets are
+ * borrowed from the reader and valid until it is asked for more. Times are nanoseconds since `epochNanoseconds` of the
+ * source: exact for 104 days, the span in which a number holds every nanosecond.
+ */
+export const BURST_CAPACITY = 256;
+
+export interface RecordBurst {
+  /** The octets that hold all packets of this burst; replaced by the reader when its buffer changes. */
+  view: DataView;
+  octets: Uint8Array;
+  /** Rows in use, 0 to BURST_CAPACITY. */
+  count: number;
+  /** First octet of each packet. */
+  readonly at: Uint32Array;
+  /** One behind the last captured octet. */
+  readonly end: Uint32Array;
+  /** Length on the wire in octets; larger than `end - at` where the capture cut the packet. */
+  readonly originalLength: Uint32Array;
+  /** Nanoseconds since the source's epoch. */
+  readonly time: Float64Array;
+  /** LINKTYPE_ value of the interface that captured the packet. */
+  readonly linkType: Uint16Array;
+  /** Index of the interface within its file. */
+  readonly interfaceIndex: Uint32Array;
+  /** Index of the file, for several captures merged by time. */
+  readonly file: Uint32Array;
+  /** Number of the packet in its file, from 1. */
+  readonly packet: Float64Array;
+  /** Offset of the record in its (decompressed) file. */
+  readonly offset: Float64Array;
+}
+
+const EMPTY = new Uint8Array(0);
+
+export const create = (): RecordBurst => ({
+  view: new DataView(EMPTY.buffer),
+  octets: EMPTY,
+  count: 0,
+  at: new Uint32Array(BURST_CAPACITY),
+  end: new Uint32Array(BURST_CAPACITY),
+  originalLength: new Uint32Array(BURST_CAPACITY),
+  time: new Float64Array(BURST_CAPACITY),
+  linkType: new Uint16Array(BURST_CAPACITY),
+  interfaceIndex: new Uint32Array(BURST_CAPACITY),
+  file: new Uint32Array(BURST_CAPACITY),
+  packet: new Float64Array(BURST_CAPACITY),
+  offset: new Float64Array(BURST_CAPACITY),
+});
