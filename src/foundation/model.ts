@@ -13,6 +13,8 @@ export interface Foundation {
   readonly policies: readonly Policy[];
   readonly securityGroups: readonly SecurityGroup[];
   readonly settings: Settings;
+  /** Tag of the ingress router (`INGRESS_ROUTER` of type router in the policy server's tags), where one was given. */
+  readonly ingressTag?: number;
 }
 
 export interface Overlay {
@@ -39,6 +41,8 @@ export interface App {
   readonly instances: readonly Instance[];
   /** Names of the space and organisation, where known. */
   readonly space: string | null;
+  /** GUID of the space, where it is known beside its name; security groups are bound to it. */
+  readonly spaceGuid?: string;
   readonly organization: string | null;
 }
 
@@ -50,6 +54,8 @@ export interface Instance {
   readonly workload: 'app' | 'task' | 'staging';
   /** Host port to container port, as garden's net-in. */
   readonly ports: readonly { readonly host: number; readonly container: number }[];
+  /** Ports that the app says it listens on, as the container's metadata has them. */
+  readonly applicationPorts?: readonly number[];
 }
 
 export interface Policy {
@@ -106,4 +112,8 @@ export interface Settings {
   };
   /** Cells' own lease (silk since PR #148) or the overlay network is kept out of masquerading. */
   readonly masquerade: 'overlay' | 'lease';
+  /** `no_masquerade_cidr_range`: kept out of masquerading in place of either. */
+  readonly noMasqueradeRange?: Cidr;
+  /** `enable_overlay_ingress_rules`; needs the foundation's `ingressTag`. Off unless said otherwise. */
+  readonly overlayIngressRules?: boolean;
 }
