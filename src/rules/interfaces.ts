@@ -29,6 +29,13 @@ export class InterfaceNames {
   }
 }
 
-/** Whether a rule's interface name (which may end in `+`) covers `name`. Negation is the caller's. */
-export const covers = (pattern: string, name: string): boolean =>
-  pattern.endsWith('+') ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
+const PLUS = 0x2b;
+
+/** Whether a rule's interface name (which may end in `+`) covers `name`. Negation is the caller's. Allocates nothing. */
+export function covers(pattern: string, name: string): boolean {
+  const prefix = pattern.length - 1;
+  if (prefix < 0 || pattern.charCodeAt(prefix) !== PLUS) return pattern === name;
+  if (name.length < prefix) return false;
+  for (let at = 0; at < prefix; at += 1) if (name.charCodeAt(at) !== pattern.charCodeAt(at)) return false;
+  return true;
+}

@@ -14,7 +14,10 @@ export interface RulePacket {
   protocol: number;
   /** Fragment offset in octets; non-zero hides the transport header. */
   fragmentOffset: number;
-  /** 1 when the fields of the transport header below could be read; 0 when it is cut short or a later fragment. */
+  /**
+   * 1 when the fields of the transport header below could be read; 0 when it is cut short or a later fragment; 2 when it
+   * is cut short behind the two port fields, which iptables-nft and multiport still read.
+   */
   transport: number;
   sourcePort: number;
   destinationPort: number;

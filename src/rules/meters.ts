@@ -1,0 +1,61 @@
+/**
+ * Meters: the state of the matches that remember packets (limit, hashlimit). The walks of all built-in chains of a table
+ * share one, because a rule in a chain that INPUT and FORWARD both reach has one bucket.
+ */
+import type { Backend } from './evaluator.ts';
+import { createHashlimit, HASHLIMIT, type Hashlimit, takeHashlimit } from './hashlimit.ts';
+import { createLimit, type Limit, takeLimit } from './limit.ts';
+import type { Match } from './model.ts';
+import type { RulePacket } from './packet.ts';
+import type { RuleTable } from './table.ts';
+
+export interface Meter {
+  /** One of the two is there. */
+  readonly limit: Limit | null;
+  readonly hashlimit: Hashlimit | null;
+  /** hashlimit's `above`: the match holds while the bucket does not pay. */
+  readonly above: boolean;
+}
+
+export interface Meters {
+  /** In the order of the rules, and of the matches within a rule. */
+  readonly list: readonly Meter[];
+  /** Index in `list` of the first meter of each rule, by rule id; a rule without one has that of the next. */
+  readonly first: Int32Array;
+}
+
+/** Full meters for every limit and hashlimit of `table`. */
+export function createMeters(table: RuleTable, backend: Backend): Meters {
+  const list: Meter[] = [];
+  const shared = new Map<string, Hashlimit>();
+  const first = new Int32Array(table.rules.length);
+  for (const { id, rule } of table.rules) {
+    first[id] = list.length;
+    for (const match of rule.matches) {
+      const meter = createMeter(match, backend, shared);
+      if (meter !== null) list.push(meter);
+    }
+  }
+  return { list, first };
+}
+
+function createMeter(match: Match, backend: Backend, shared: Map<string, Hashlimit>): Meter | null {
+  if (match.kind === 'limit') {
+    return { limit: createLimit(match.rate, match.burst, backend), hashlimit: null, above: false };
+  }
+  if (match.kind !== 'hashlimit') return null;
+  const hashlimit = shared.get(match.name) ?? createHashlimit(match);
+  shared.set(match.name, hashlimit);
+  return { limit: null, hashlimit, above: match.mode === 'above' };
+}
+
+/** What `ask` says. */
+export const METER = { MISS: 0, MATCH: 1, HOTDROP: 2 } as const;
+
+/** Ask a meter about a packet, which it charges. Only to be asked when everything before it in the rule agreed. */
+export function ask(meter: Meter, packet: RulePacket): number {
+  if (meter.limit !== null) return takeLimit(meter.limit, packet.time) ? METER.MATCH : METER.MISS;
+  const answer = takeHashlimit(meter.hashlimit!, packet);
+  if (answer === HASHLIMIT.HOTDROP) return METER.HOTDROP;
+  return (answer === HASHLIMIT.ABOVE) === meter.above ? METER.MATCH : METER.MISS;
+}
