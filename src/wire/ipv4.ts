@@ -105,6 +105,9 @@ export const moreFragments = (view: DataView, at: number): number => (view.getUi
 /** In octets. */
 export const fragmentOffset = (view: DataView, at: number): number =>
   (view.getUint16(at + FLAGS_AND_OFFSET) & 0x1fff) << 3;
+/** Whether the packet is a fragment, the first one or a later one. */
+export const isFragment = (view: DataView, at: number): boolean =>
+  (view.getUint16(at + FLAGS_AND_OFFSET) & 0x3fff) !== 0;
 export const timeToLive = (view: DataView, at: number): number => view.getUint8(at + TIME_TO_LIVE);
 export const protocol = (view: DataView, at: number): number => view.getUint8(at + PROTOCOL);
 export const headerChecksum = (view: DataView, at: number): number => view.getUint16(at + HEADER_CHECKSUM);
