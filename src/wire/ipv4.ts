@@ -123,6 +123,10 @@ export const payloadEnd = (view: DataView, at: number): number => at + totalLeng
 export const findOption = (view: DataView, at: number, kind: number): number =>
   options.find(view, optionsStart(view, at), payloadStart(view, at), kind);
 
+/** Offset of the first option that does not fit, or -1: what an ICMP parameter problem points at. */
+export const badOption = (view: DataView, at: number): number =>
+  options.bad(view, optionsStart(view, at), payloadStart(view, at));
+
 export const setEcn = (view: DataView, at: number, value: number): void =>
   view.setUint8(at + SERVICE, (view.getUint8(at + SERVICE) & 0xfc) | (value & 3));
 export const setTotalLength = (view: DataView, at: number, value: number): void =>
