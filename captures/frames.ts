@@ -25,14 +25,17 @@ export interface Frame {
   readonly sourceMac: string;
   /** The inner packet where the frame is VXLAN, otherwise the frame's own; null when it is no IPv4. */
   readonly inner: Packet | null;
-  readonly vxlan: boolean;
+  /** The group id of a VXLAN frame, 0 where it has none; null when the frame is no VXLAN. */
+  readonly groupId: number | null;
 }
 
 const NANOSECOND_MAGIC = 0xa1b23c4d;
 const FILE_HEADER_LENGTH = 24;
 const RECORD_HEADER_LENGTH = 16;
 const ETHERNET_HEADER_LENGTH = 14;
-const UDP_AND_VXLAN_LENGTH = 16;
+const UDP_LENGTH = 8;
+const VXLAN_LENGTH = 8;
+const GROUP_FLAG = 0x80;
 const TYPE_IPV4 = 0x0800;
 export const PROTOCOL = { ICMP: 1, TCP: 6, UDP: 17 } as const;
 const FRAGMENT_OFFSET = 0x1fff;
@@ -59,11 +62,13 @@ export function readFrames(tap: string, file: string): Frame[] {
   return frames;
 }
 
-function readFrame(octets: Buffer): Pick<Frame, 'sourceMac' | 'inner' | 'vxlan'> {
+function readFrame(octets: Buffer): Pick<Frame, 'sourceMac' | 'inner' | 'groupId'> {
   const sourceMac = octets.toString('hex', 6, 12);
   const outer = readEthernet(octets);
-  if (outer === null || !isVxlan(outer)) return { sourceMac, inner: outer, vxlan: false };
-  return { sourceMac, inner: readEthernet(outer.payload.subarray(UDP_AND_VXLAN_LENGTH)), vxlan: true };
+  if (outer === null || !isVxlan(outer)) return { sourceMac, inner: outer, groupId: null };
+  const { payload } = outer;
+  const groupId = (payload[UDP_LENGTH]! & GROUP_FLAG) === 0 ? 0 : payload.readUInt16BE(UDP_LENGTH + 2);
+  return { sourceMac, inner: readEthernet(payload.subarray(UDP_LENGTH + VXLAN_LENGTH)), groupId };
 }
 
 const isVxlan = ({ protocol, payload }: Packet): boolean =>

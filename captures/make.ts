@@ -5,22 +5,34 @@
  *
  * Needs root (network namespaces, which it removes again) and the programs it names when they are missing.
  */
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Foundation } from '../src/foundation/model.ts';
 import { iptablesIn, type Lab, labObstacle, withLab } from '../test/conformance/lab.ts';
-import { LabError } from '../test/conformance/lab-shell.ts';
 import * as artefacts from './artefacts.ts';
 import { readFrames } from './frames.ts';
 import { PROGRAMS } from './programs.ts';
+import { flowTable, replaceSection, sectionOf } from './readme.ts';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
 import { type LabTap, tapsOf } from './taps.ts';
-import { deriveTruth, type TapFrames, type TruthLine } from './truth.ts';
+import { deriveTruth, type TapFrames } from './truth.ts';
 
 /** This runs as dist/captures/make.js. */
 const CAPTURES = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'captures');
+/** Exit codes as those of the command line. */
+const EXIT = { USAGE: 2, MISSING: 4 } as const;
+const README = join(CAPTURES, 'README.md');
 
 const TABLES = ['filter', 'nat', 'mangle'];
 
@@ -54,23 +66,30 @@ function describe(foundation: Foundation, directory: string): void {
   }
 }
 
-function writeTruth(scenario: Scenario, taps: readonly LabTap[], directory: string): TruthLine[] {
+/** Read the captures back, derive the truth, write it, and describe both for people. */
+function judge(scenario: Scenario, taps: readonly LabTap[], directory: string): void {
   const seen = taps.map((tap): TapFrames => ({ ...tap, frames: readFrames(tap.name, tap.file) }));
   const lines = deriveTruth(scenario.foundation, seen);
   const files = Object.fromEntries(taps.map((tap) => [tap.name, basename(tap.file)]));
   const head = { schemaVersion: 1, scenario: scenario.name, files };
   writeFileSync(join(directory, 'truth.ndjson'), [head, ...lines].map((line) => `${JSON.stringify(line)}\n`).join(''));
-  return lines;
+  const flows = flowTable(scenario.foundation, seen, lines);
+  const text = readFileSync(README, 'utf8');
+  writeFileSync(README, replaceSection(text, scenario.name, sectionOf(scenario, flows, directory)));
+  console.log(`${scenario.name}: ${lines.length} frames judged`);
 }
 
 /** Build, capture, describe and judge one scenario in a directory of its own, which replaces the old one at the end. */
 async function make(scenario: Scenario): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'tagplane-captures-'));
   const made = join(work, scenario.name);
+  const discard = (): void => rmSync(work, { recursive: true, force: true });
+  // Also when the process is interrupted: the lab ends it then.
+  process.once('exit', discard);
   mkdirSync(made);
   try {
     const taps = await withLab(scenario.foundation, scenario.options, async (lab) => {
-      const opened = tapsOf(lab, scenario.underlayTaps, made);
+      const opened = tapsOf(lab, scenario, made);
       await scenario.prepare(lab, work);
       zeroCells(lab);
       await lab.capture(opened, () => scenario.traffic(lab));
@@ -78,11 +97,11 @@ async function make(scenario: Scenario): Promise<void> {
       return opened;
     });
     describe(scenario.foundation, made);
-    const lines = writeTruth(scenario, taps, made);
+    judge(scenario, taps, made);
     replaceDirectory(made, join(CAPTURES, scenario.name));
-    report(scenario, lines, taps);
   } finally {
-    rmSync(work, { recursive: true, force: true });
+    process.off('exit', discard);
+    discard();
   }
 }
 
@@ -96,37 +115,21 @@ function replaceDirectory(made: string, target: string): void {
   }
 }
 
-function report(scenario: Scenario, lines: readonly TruthLine[], taps: readonly LabTap[]): void {
-  const directory = join(CAPTURES, scenario.name);
-  console.log(`${scenario.name}: ${scenario.summary}`);
-  for (const tap of taps.filter(({ kind }) => kind !== 'container')) {
-    const counts = new Map<string, number>();
-    for (const line of lines) if (line.tap === tap.name) counts.set(line.truth, (counts.get(line.truth) ?? 0) + 1);
-    const size = statSync(join(directory, basename(tap.file))).size;
-    console.log(
-      `  ${tap.name} (${size} octets): ${[...counts].map(([truth, times]) => `${times} ${truth}`).join(', ')}`,
-    );
-  }
-}
-
-async function main(words: readonly string[]): Promise<void> {
+async function main(words: readonly string[]): Promise<number> {
   const unknown = words.filter((word) => !SCENARIOS.some(({ name }) => name === word));
   if (unknown.length > 0) {
-    const known = SCENARIOS.map(({ name }) => name).join(', ');
-    throw new LabError('ERR_LAB_UNSUPPORTED', `no scenario ${unknown.join(', ')}; there are ${known}`);
+    console.error(`make: no scenario ${unknown.join(', ')}; there are ${SCENARIOS.map(({ name }) => name).join(', ')}`);
+    return EXIT.USAGE;
   }
-  const chosen = SCENARIOS.filter(({ name }) => words.length === 0 || words.includes(name));
-  for (const scenario of chosen) {
+  for (const scenario of SCENARIOS.filter(({ name }) => words.length === 0 || words.includes(name))) {
     const problem = labObstacle(scenario.options.backend, PROGRAMS);
-    if (problem !== undefined) throw problem;
+    if (problem !== undefined) {
+      console.error(`make: ${problem.message}`);
+      return EXIT.MISSING;
+    }
     await make(scenario);
   }
+  return 0;
 }
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof LabError)) throw error;
-  console.error(`make: ${error.message}`);
-  process.exitCode = error.code === 'ERR_LAB_PRIVILEGE' || error.code === 'ERR_LAB_PROGRAM' ? 4 : 1;
-}
+process.exitCode = await main(process.argv.slice(2));

@@ -15,6 +15,8 @@ export interface Scenario {
   readonly options: LabOptions;
   /** Cells whose underlay interface is captured. */
   readonly underlayTaps: readonly string[];
+  /** Cells whose host veths are captured, for what stays inside them. */
+  readonly vethTaps: readonly string[];
   /** Start the servers. */
   readonly prepare: (lab: Lab, directory: string) => Promise<void>;
   /** Make the traffic; throws when a program sees something else than it should. */
@@ -117,6 +119,7 @@ const TWO_CELLS: Scenario = {
   foundation: SHOP,
   options: DEFAULT_LAB,
   underlayTaps: ['cell-a', 'cell-b'],
+  vethTaps: ['cell-a', 'cell-b'],
   prepare: (lab, directory) => prepareShop(lab, directory, 297),
   async traffic(lab) {
     allowedAcrossCells(lab);
@@ -134,6 +137,7 @@ const LOGGING_LEGACY: Scenario = {
   foundation: { ...SHOP, settings: { ...SHOP.settings, logging: true } },
   options: { ...DEFAULT_LAB, backend: 'legacy' },
   underlayTaps: ['cell-b'],
+  vethTaps: ['cell-a'],
   prepare: (lab, directory) => prepareShop(lab, directory, 33),
   async traffic(lab) {
     const { frontend, backendA, backendB, orders, batch } = placesOf(lab);
@@ -152,6 +156,7 @@ const OFFLOAD: Scenario = {
   foundation: SHOP,
   options: { ...DEFAULT_LAB, offload: true },
   underlayTaps: ['cell-b'],
+  vethTaps: [],
   prepare: (lab, directory) => prepareShop(lab, directory, 12_000),
   async traffic(lab) {
     const { frontend, backendB, orders, batch } = placesOf(lab);

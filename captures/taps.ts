@@ -5,23 +5,22 @@ import { formatCidr } from '../src/wire/address.ts';
 import type { Lab } from '../test/conformance/lab.ts';
 import { HOST_VETH_ADDRESS, hostVeth } from '../test/conformance/lab-names.ts';
 import type { Tap } from '../test/conformance/lab-taps.ts';
+import type { Scenario } from './scenarios.ts';
 import type { TapFrames } from './truth.ts';
 
 export type LabTap = Tap & Omit<TapFrames, 'frames'>;
 
-/** The underlay interfaces of `underlayTaps` as pcapng; inside every container and its host's veth as pcap. */
-export function tapsOf(lab: Lab, underlayTaps: readonly string[], directory: string): LabTap[] {
+/** Underlay interfaces as pcapng; inside every container, and the host's veths of some cells, as pcap. */
+export function tapsOf(lab: Lab, { underlayTaps, vethTaps }: Scenario, directory: string): LabTap[] {
   const { cells, apps } = lab.foundation;
-  const underlay = cells
-    .filter(({ name }) => underlayTaps.includes(name))
-    .map((cell) => underlayTap(lab, cell, directory));
-  const instances = apps.flatMap((app) =>
-    app.instances.flatMap((instance, index) => [
-      containerTap(lab, instance, { app: app.name, index }, directory),
-      vethTap(lab, instance, directory),
-    ]),
-  );
-  return [...underlay, ...instances];
+  const instances = apps.flatMap((app) => app.instances.map((instance, index) => ({ app: app.name, index, instance })));
+  return [
+    ...cells.filter(({ name }) => underlayTaps.includes(name)).map((cell) => underlayTap(lab, cell, directory)),
+    ...instances.map(({ app, index, instance }) => containerTap(lab, instance, `${app}/${index}`, directory)),
+    ...instances
+      .filter(({ instance }) => vethTaps.includes(instance.cell))
+      .map(({ instance }) => vethTap(lab, instance, directory)),
+  ];
 }
 
 const underlayTap = ({ namespaces }: Lab, { name }: Cell, directory: string): LabTap => ({
@@ -36,19 +35,14 @@ const underlayTap = ({ namespaces }: Lab, { name }: Cell, directory: string): La
   filter: '',
 });
 
-const containerTap = (
-  { namespaces }: Lab,
-  { cell, address }: Instance,
-  { app, index }: { app: string; index: number },
-  directory: string,
-): LabTap => ({
+const containerTap = ({ namespaces }: Lab, { cell, address }: Instance, name: string, directory: string): LabTap => ({
   name: `${cell}/${hostVeth(address)}/eth0`,
   cell,
   kind: 'container',
   address,
-  namespace: namespaces.containers.get(`${app}/${index}`)!,
+  namespace: namespaces.containers.get(name)!,
   device: 'eth0',
-  file: join(directory, `${app}-${index}.eth0.pcap`),
+  file: join(directory, `${name.replace('/', '-')}.eth0.pcap`),
   format: 'pcap',
   filter: '',
 });

@@ -119,7 +119,7 @@ function judgeTap(seen: Seen, tap: TapFrames): TruthLine[] {
   return tap.frames.map((frame) => {
     const direction = directionOf(frame, tap, ours);
     const place = { tap: tap.name, packet: frame.packet, direction };
-    if (frame.inner === null || (tap.kind === 'underlay' && !frame.vxlan)) {
+    if (frame.inner === null || (tap.kind === 'underlay' && frame.groupId === null)) {
       return { ...place, truth: 'other', icmp: null, evidence: null };
     }
     const identity = identityOf(frame.inner);

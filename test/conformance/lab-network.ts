@@ -10,7 +10,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cell, Foundation, Instance } from '../../src/foundation/model.ts';
-import { formatIpv4 } from '../../src/wire/address.ts';
+import { contains, formatIpv4 } from '../../src/wire/address.ts';
 import * as names from './lab-names.ts';
 import { run, runIn } from './lab-shell.ts';
 
@@ -113,7 +113,7 @@ function buildCell(
   ]);
   ip(namespace, [
     'link set eth0 up',
-    `addr add ${underlay}/24 dev eth0`,
+    `addr add ${underlay}/${underlayPrefixLength(foundation.cells)} dev eth0`,
     `link add ${vtep} address ${names.vtepMac(cell.lease)} type vxlan id ${overlay.vni} local ${underlay} dev eth0 dstport ${overlay.port} nolearning gbp`,
     `link set ${vtep} up`,
     `addr add ${names.vtepAddress(cell.lease)}/${overlay.network.prefixLength} dev ${vtep} scope link`,
@@ -121,6 +121,14 @@ function buildCell(
   for (const peer of foundation.cells.filter((other) => other !== cell)) addPeer(namespace, cell, peer);
   offloadOff(namespaces.underlay, port, options);
   offloadOff(namespace, 'eth0', options);
+}
+
+/** The longest prefix, /24 at most, that all cells share: the underlay is one link. */
+function underlayPrefixLength(cells: readonly Cell[]): number {
+  const first = cells[0]!.underlay;
+  let length = 24;
+  while (!cells.every(({ underlay }) => contains({ address: first, prefixLength: length }, underlay))) length -= 1;
+  return length;
 }
 
 /** Route, neighbour and forwarding entry for another cell's lease. */

@@ -10,6 +10,7 @@
 import type { App, Cell, Foundation, Instance, SecurityGroupRule } from '../../src/foundation/model.ts';
 import { formatCidr, formatIpv4 } from '../../src/wire/address.ts';
 import { VTEP_DEVICE } from './lab-names.ts';
+import { LabError } from './lab-shell.ts';
 
 const CHAIN_NAME_LENGTH = 28;
 const LOG_PREFIX_LENGTH = 28;
@@ -48,6 +49,9 @@ const containersOf = (foundation: Foundation, cell: Cell): Container[] =>
 
 /** Every step for one cell: what the policy agent enforces, then each container as CNI ADD sets it up. */
 export function cellRules(foundation: Foundation, cell: Cell, vpaTimestamp: string): string[] {
+  if (foundation.settings.outboundConnections.limit) {
+    throw new LabError('ERR_LAB_UNSUPPORTED', 'the lab does not write the rules of outbound_connections.limit');
+  }
   const containers = containersOf(foundation, cell);
   return [
     FLUSHED,
@@ -225,7 +229,7 @@ function securityGroupRule(rule: SecurityGroupRule, log: string, logAll: boolean
     case 'all':
       return ranges.map((range) => `-m iprange ${range} ${target}`);
     case 'icmp':
-      return ranges.map((range) => `-m iprange -p icmp ${range} -m icmp --icmp-type ${type}/${code} ${target}`);
+      return ranges.map((range) => `-m iprange -p icmp ${range} -m icmp --icmp-type ${icmpType(type, code)} ${target}`);
     case 'tcp':
     case 'udp':
       return ranges.flatMap((range) =>
@@ -235,6 +239,12 @@ function securityGroupRule(rule: SecurityGroupRule, log: string, logAll: boolean
         ),
       );
   }
+}
+
+/** -1 stands for any type, or any code of a type. */
+function icmpType(type: number | null, code: number | null): string {
+  if (type === null || type === -1) return 'any';
+  return code === null || code === -1 ? `${type}` : `${type}/${code}`;
 }
 
 function netInNat({ overlay, settings }: Foundation, cell: Cell, { instance, address }: Container): ChainsAndRules {
