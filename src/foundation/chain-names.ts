@@ -7,6 +7,7 @@
  */
 import { quote } from './error.ts';
 import { conflict, type Item } from './item.ts';
+import type { Settings } from './model.ts';
 
 const NAME_LENGTH = 28;
 const ASG_HANDLE_LENGTH = 20;
@@ -27,16 +28,29 @@ export const rateLimitLogChainName = (handle: string): string => suffixed(chainN
 export const asgChainName = (handle: string): string =>
   `asg-${handle.replace('check-', '').replaceAll('-', '').slice(0, ASG_HANDLE_LENGTH)}`;
 
+/** Whether containers have a chain for connections that are opened too fast. */
+export const hasRateLimitLog = ({ outboundConnections }: Settings): boolean =>
+  (outboundConnections.limit && outboundConnections.logging) || outboundConnections.dryRun;
+
 /**
  * Refuse two containers of one cell whose handles differ only where their chains' names are cut: the second would find
  * its chains taken. `owners` remembers the names of all cells.
  */
-export function checkChainNames(owners: Map<string, Item>, cell: string, handle: string, from: Item): void {
-  for (const name of [chainName('overlay', handle), asgChainName(handle)]) {
+export function checkChainNames(
+  owners: Map<string, Item>,
+  { cell, handle, from, settings }: { cell: string; handle: string; from: Item; settings: Settings },
+): void {
+  // The names that keep least of the handle; the others differ where these do.
+  const names = [
+    hasRateLimitLog(settings) ? rateLimitLogChainName(handle) : logChainName(handle),
+    asgChainName(handle),
+  ];
+  for (const name of names) {
     const key = `${name}/${cell}`;
     const first = owners.get(key);
-    if (first !== undefined)
+    if (first !== undefined) {
       throw conflict(from, first, `got the handle ${quote(handle)}, whose chain ${quote(name)} is also that of`);
+    }
     owners.set(key, from);
   }
 }

@@ -13,27 +13,28 @@ import { DEFAULT_OVERLAY } from './foundation-file.ts';
 import { standInHandle } from './handle.ts';
 import { conflict, type Item, mention, placeOf, refusal } from './item.ts';
 import { vtepAddress } from './lease.ts';
-import type { App, Cell, Foundation, Instance, Overlay, Policy } from './model.ts';
+import type { App, Cell, Foundation, Instance, Overlay, Policy, Settings } from './model.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
 import { createTagAllocator, formatTag, TAGS_EXHAUSTED } from './tags.ts';
 
 /** Check `draft` and join it into a Foundation. */
 export function checkFoundation(draft: Draft): Foundation {
   const overlay = draft.overlay?.value ?? DEFAULT_OVERLAY;
+  const settings = draft.settings ?? DEFAULT_SETTINGS;
   const cells = checkCells(draft.cells, overlay);
   const apps = checkApps(draft.apps);
-  const instances = checkInstances(draft.instances, cells);
+  const instances = checkInstances(draft.instances, cells, settings);
   const policies = resolvePolicies(draft.policies, apps);
-  const tags = assignTags(draft, policies);
-  const ingress = draft.otherTags.find((one) => one.id === INGRESS_ROUTER);
+  const tags = assignTags(draft, policies, settings);
+  const ingressTag = tags.get(INGRESS_ROUTER);
   return {
     overlay,
     cells: draft.cells.map(finishCell),
     apps: draft.apps.map((app) => finishApp(app, tags.get(app.guid) ?? null, instances.get(app.guid) ?? [])),
     policies,
     securityGroups: checkGroups(draft),
-    settings: draft.settings ?? DEFAULT_SETTINGS,
-    ...(ingress === undefined ? {} : { ingressTag: ingress.tag.value }),
+    settings,
+    ...(ingressTag === undefined ? {} : { ingressTag }),
   };
 }
 
@@ -112,6 +113,7 @@ function checkApps(apps: readonly DraftApp[]): AppIndex {
 function checkInstances(
   drafts: readonly DraftInstance[],
   cells: ReadonlyMap<string, DraftCell>,
+  settings: Settings,
 ): Map<string, Instance[]> {
   const addresses = new Map<number, Item>();
   const handles = new Map<string, Item>();
@@ -125,7 +127,7 @@ function checkInstances(
     const address = formatIpv4(draft.address.value);
     claim(addresses, draft.address.value, draft.address.from, () => `got the overlay address ${address}, as has`);
     claim(handles, handle, draft.from, () => `got the handle ${quote(handle)}, as has`);
-    checkChainNames(chains, draft.cell.value, handle, draft.from);
+    checkChainNames(chains, { cell: draft.cell.value, handle, from: draft.from, settings });
     for (const { host } of draft.ports) {
       const key = `${host}/${draft.cell.value}`;
       claim(hostPorts, key, draft.from, () => `got host port ${host} of cell ${quote(draft.cell.value)}, as has`);
@@ -177,7 +179,7 @@ function resolveApp({ value, from }: Written<string>, byGuid: boolean, apps: App
 }
 
 /** Tag of every app by its GUID: those that were given, then lowest free first in the order of the policies. */
-function assignTags(draft: Draft, policies: readonly Policy[]): Map<string, number> {
+function assignTags(draft: Draft, policies: readonly Policy[], settings: Settings): Map<string, number> {
   const owners = new Map<number, Item>();
   const tags = new Map<string, number>();
   for (const { guid, tag } of [...draft.apps, ...draft.otherTags.map(({ id, tag }) => ({ guid: id, tag }))]) {
@@ -186,17 +188,19 @@ function assignTags(draft: Draft, policies: readonly Policy[]): Map<string, numb
     tags.set(guid, tag.value);
   }
   const allocator = createTagAllocator(new Set(owners.keys()));
-  for (const [index, policy] of policies.entries()) {
-    for (const guid of [policy.source, policy.destination]) {
-      if (tags.has(guid)) continue;
-      const tag = allocator.next();
-      if (tag === undefined) {
-        const place = placeOf(draft.policies[index]!.source.from.parent ?? draft.policies[index]!.source.from);
-        throw new FoundationError('ERR_FOUNDATION_TAGS_EXHAUSTED', place, TAGS_EXHAUSTED);
-      }
-      tags.set(guid, tag);
+  const assign = (guid: string, from: Item | null): void => {
+    if (tags.has(guid)) return;
+    const tag = allocator.next();
+    if (tag === undefined) {
+      throw new FoundationError('ERR_FOUNDATION_TAGS_EXHAUSTED', from && placeOf(from), TAGS_EXHAUSTED);
     }
+    tags.set(guid, tag);
+  };
+  for (const [index, { source, destination }] of policies.entries()) {
+    assign(source, draft.policies[index]!.source.from);
+    assign(destination, draft.policies[index]!.destination.from);
   }
+  if (settings.overlayIngressRules === true) assign(INGRESS_ROUTER, null);
   return tags;
 }
 

@@ -44,16 +44,20 @@ export class FoundationError extends Error {
   /** The other side of a contradiction. */
   readonly other: Place | null;
 
-  constructor(code: FoundationErrorCode, place: Place, sentence: string, other: Place | null = null) {
-    const path = place.path === '' ? '' : `${escaped(place.path)}: `;
-    super(`${escaped(place.file)}:${place.line}:${place.column}: ${path}${sentence}`);
+  /** Without a place (the mistake is in no input), file and path are empty, line and column 0. */
+  constructor(code: FoundationErrorCode, place: Place | null, sentence: string, other: Place | null = null) {
+    super(place === null ? sentence : `${position(place)}${sentence}`);
     this.code = code;
-    this.file = place.file;
-    this.line = place.line;
-    this.column = place.column;
-    this.path = place.path;
+    this.file = place?.file ?? '';
+    this.line = place?.line ?? 0;
+    this.column = place?.column ?? 0;
+    this.path = place?.path ?? '';
     this.other = other;
   }
+}
+
+function position({ file, line, column, path }: Place): string {
+  return `${escaped(file)}:${line}:${column}: ${path === '' ? '' : `${escaped(path)}: `}`;
 }
 
 /** Characters that can move a terminal's cursor, reorder a line or split it: C0, DEL, C1, bidi controls, separators. */

@@ -21,7 +21,7 @@ test('the example of the format', () => {
   assert.is(destination?.tag, 2, 'lowest free tag');
   assert.equal(destination?.routes, ['dest-app.apps.internal']);
   assert.is(source?.instances[0]?.address, 0x0aff0104);
-  assert.match(source!.instances[0]!.handle, /^6b817f74-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}$/);
+  assert.match(source!.instances[0]!.handle, /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}$/);
   assert.equal(foundation.policies, [
     { source: SOURCE_GUID, destination: DESTINATION_GUID, protocol: 'tcp', ports: { start: 8080, end: 8080 } },
   ]);
