@@ -99,8 +99,9 @@ export function ports(item: Item): Ports {
 /** What the policy server (api/policy_validator.go) says of a port range, in its order; undefined when it takes it. */
 export function portsComplaint(start: number, end: number): string | undefined {
   if (start > end) return `invalid port range ${start}-${end}, start must be less than or equal to end`;
-  if (start < 1 || start > 65535) return `invalid start port ${start}, must be in range 1-65535`;
-  if (end < 1 || end > 65535) return `invalid end port ${end}, must be in range 1-65535`;
+  if (start < 0) return `invalid start port ${start}, must be in range 1-65535`;
+  if (start === 0) return 'missing start port';
+  if (end > 65535) return `invalid end port ${end}, must be in range 1-65535`;
   return undefined;
 }
 

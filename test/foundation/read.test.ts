@@ -117,13 +117,13 @@ const WRONG: readonly [string, string, string, string][] = [
     'port 0',
     'ports: "8080"',
     'ports: 0',
-    'policies[0].ports: got 0, expected a port or a range such as 8080 or "8080-8090": invalid start port 0, must be in range 1-65535',
+    'policies[0].ports: got 0, expected a port or a range such as 8080 or "8080-8090": missing start port',
   ],
   [
     'port 65536',
     'ports: "8080"',
     'ports: 65536',
-    'policies[0].ports: got 65536, expected a port or a range such as 8080 or "8080-8090": invalid start port 65536, must be in range 1-65535',
+    'policies[0].ports: got 65536, expected a port or a range such as 8080 or "8080-8090": invalid end port 65536, must be in range 1-65535',
   ],
   [
     'ports 80-79',
