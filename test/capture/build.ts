@@ -1,4 +1,5 @@
 /** Capture files built octet by octet for the tests, and a reader that gives everything it finds as plain data. */
+import * as fc from 'fast-check';
 import { create } from '../../src/capture/burst.ts';
 import { CaptureError } from '../../src/capture/error.ts';
 import { type CaptureReader, type OpenOptions, open, type RecordSource } from '../../src/capture/reader.ts';
@@ -198,3 +199,51 @@ export async function readSource(source: ByteSource, options: OpenOptions = {}):
 
 export const readOctets = (octets: Uint8Array, step?: number, options?: OpenOptions): Promise<Outcome> =>
   readSource(fromOctets(octets, 'test.pcap', step), options);
+
+/** `check` of test/support for properties that have to wait. */
+export async function checkAsync<T>(property: fc.IAsyncProperty<T>, runs: number): Promise<void> {
+  const { TAGPLANE_SEED, TAGPLANE_RUNS } = process.env;
+  const seed = TAGPLANE_SEED === undefined ? Date.now() & 0x7fffffff : Number(TAGPLANE_SEED);
+  const details = await fc.check(property, {
+    seed,
+    numRuns: TAGPLANE_RUNS === undefined ? runs : Number(TAGPLANE_RUNS),
+  });
+  if (!details.failed) return;
+  throw new Error(`${fc.defaultReportMessage(details)}\nrerun: TAGPLANE_SEED=${seed} node ${process.argv[1] ?? ''}`);
+}
+
+export interface Planned {
+  /** Seconds since the start, never less than those of the packet before. */
+  readonly second: number;
+  readonly length: number;
+}
+
+/** Random packets: time stands still or goes on, lengths are small or up to a few thousand. */
+export const packetsArbitrary = (most: number): fc.Arbitrary<Planned[]> =>
+  fc
+    .array(
+      fc.tuple(
+        fc.integer({ min: 0, max: 3 }),
+        fc.oneof(fc.integer({ min: 0, max: 70 }), fc.integer({ min: 0, max: 9000 })),
+      ),
+      { maxLength: most },
+    )
+    .map((drawn) => {
+      let second = 0;
+      return drawn.map(([step, length]) => {
+        second += step;
+        return { second, length };
+      });
+    });
+
+/** The planned packets as a pcap file that starts at `start` seconds. */
+export const plannedPcap = (packets: readonly Planned[], start: number): Uint8Array =>
+  join(pcapHeader(), ...packets.map((one) => pcapRecord(start + one.second, 0, counted(one.length))));
+
+/** The same as pcapng. */
+export const plannedPcapng = (packets: readonly Planned[], start: number): Uint8Array =>
+  join(
+    section(),
+    interfaceBlock(),
+    ...packets.map((one) => enhanced(BigInt(start + one.second) * 1_000_000n, counted(one.length))),
+  );
