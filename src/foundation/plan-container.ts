@@ -27,7 +27,7 @@ export interface Container {
   readonly groupRules: Parameters<typeof securityGroupRules>[0];
 }
 
-export function inputRules(settings: Settings): Rule[] {
+function inputRules(settings: Settings): Rule[] {
   const open = (protocol: 'tcp' | 'udp', address: number, port: number): Rule =>
     parts.rule(
       { destination: parts.host(address), protocol: parts.protocol(protocol) },
@@ -44,7 +44,7 @@ export function inputRules(settings: Settings): Rule[] {
   ];
 }
 
-export function overlayRules({ address, handle }: Instance, settings: Settings): Rule[] {
+function overlayRules({ address, handle }: Instance, settings: Settings): Rule[] {
   const destination = parts.host(address);
   const egress = { source: destination, outInterface: parts.named(VTEP_NAME) };
   return [
