@@ -87,7 +87,7 @@ function requireCell(draft: Draft, name: string, file: string, containers: reado
   const lease = formatCidr({ address: (first & maskOf(24)) >>> 0, prefixLength: 24 });
   const sentence =
     `got the containers of cell ${quote(name)}, but nothing says its underlay address and lease; ` +
-    `add a foundation file such as { tagplane: 1, cells: [{ name: ${name}, underlay: ADDRESS, lease: ${lease} }] }`;
+    `add a foundation file such as { tagplane: 1, cells: [{ name: ${quote(name)}, underlay: ADDRESS, lease: ${lease} }] }`;
   throw new FoundationError('ERR_FOUNDATION_MISSING', { file, line: 1, column: 1, path: '' }, sentence);
 }
 

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readFoundation } from '../../src/foundation/read.ts';
+import { ROOT } from '../support/shared.ts';
 import { DESTINATION_GUID, EXAMPLE, edited, refused, SOURCE_GUID } from './example.ts';
 
 const test = suite('foundation/read');
@@ -298,6 +301,36 @@ test('an error has code, file, line, column and path', () => {
   assert.is(error.code, 'ERR_FOUNDATION_VALUE');
   assert.equal([error.file, error.line, error.column, error.path], ['f.yml', 16, 72, 'policies[0].ports']);
   assert.is(EXAMPLE.split('\n')[15]!.slice(71, 77), '"8080"', 'the column points at the value');
+});
+
+test('the example of the format page is a foundation', () => {
+  const page = readFileSync(join(ROOT, 'docs', 'formats.md'), 'utf8');
+  const example = /^```yaml\n([\s\S]*?)^```/m.exec(page)?.[1];
+  const foundation = read(example ?? '');
+  assert.equal(
+    foundation.apps.map(({ name, tag }) => [name, tag]),
+    [
+      ['source-app', 1],
+      ['dest-app', 2],
+    ],
+  );
+});
+
+test('no message lets a character through that moves a cursor or turns a line around', () => {
+  const unsafe = ['\u202e', '\u009b', '\u2028', '\u200b', '\u2066'];
+  for (const character of unsafe) {
+    for (const text of [
+      `{"a":${character}}`,
+      `{"${character}":1}`,
+      `a: *${character}\n`,
+      `${character}: 1\n`,
+      `a: ["${character}\n`,
+    ]) {
+      assert.not.ok(complaint(text).includes(character), JSON.stringify(text));
+    }
+  }
+  const error = refused(() => readFoundation('[]', 'a\u202e.yml'));
+  assert.match(error.message, /^a\\u202e\.yml:1:1: got a list, expected a mapping$/);
 });
 
 test('a tag without quotes is what is written, not a YAML number', () => {
