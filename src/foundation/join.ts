@@ -8,7 +8,7 @@
 import { formatCidr, maskOf } from '../wire/address.ts';
 import { checkFoundation } from './check.ts';
 import { readContainerStore, type StoredContainer } from './container-store.ts';
-import { createDraft, type Draft, type DraftApp, type DraftInstance } from './draft.ts';
+import { createDraft, type Draft, type DraftApp, type DraftCell, type DraftInstance } from './draft.ts';
 import { FoundationError, quote } from './error.ts';
 import { readFoundationFile } from './foundation-file.ts';
 import { conflict, type Item } from './item.ts';
@@ -31,6 +31,8 @@ export interface Artefacts {
   readonly securityGroups?: readonly Artefact[];
   /** Container metadata of the cell called `cell`. */
   readonly stores?: readonly (Artefact & { readonly cell: string })[];
+  /** Cells that something else told of, for those that the foundation file does not list. */
+  readonly cells?: readonly DraftCell[];
 }
 
 /** A draft being joined, with its apps by GUID and its instances by place. */
@@ -44,8 +46,13 @@ interface Joining {
 const keyOf = ({ app, cell, address }: DraftInstance): string => JSON.stringify([app, cell.value, address.value]);
 
 /** Join any mix of inputs and check the whole. Throws FoundationError. */
-export function joinArtefacts(artefacts: Artefacts): Foundation {
+export const joinArtefacts = (artefacts: Artefacts): Foundation => checkFoundation(draftArtefacts(artefacts));
+
+/** Join any mix of inputs, not yet checked against each other. Throws FoundationError. */
+export function draftArtefacts(artefacts: Artefacts): Draft {
   const draft = artefacts.foundation === undefined ? createDraft() : readFoundationFile(artefacts.foundation);
+  const listed = new Set(draft.cells.map(({ name }) => name));
+  for (const cell of artefacts.cells ?? []) if (!listed.has(cell.name)) draft.cells.push(cell);
   const apps = new Map(draft.apps.map((app) => [app.guid, app]));
   // Two apps of one GUID in the file: leave both to the check, which names them.
   const repeated = draft.apps.filter((app) => apps.get(app.guid) !== app);
@@ -61,7 +68,7 @@ export function joinArtefacts(artefacts: Artefacts): Foundation {
   }
   draft.apps.splice(0, draft.apps.length);
   for (const app of [...apps.values(), ...repeated]) draft.apps.push(app);
-  return checkFoundation(draft);
+  return draft;
 }
 
 /** The app called `guid`, added by its GUID alone where nothing named it before. */
@@ -87,7 +94,7 @@ function requireCell(draft: Draft, name: string, file: string, containers: reado
   const lease = formatCidr({ address: (first & maskOf(24)) >>> 0, prefixLength: 24 });
   const sentence =
     `got the containers of cell ${quote(name)}, but nothing says its underlay address and lease; ` +
-    `add a foundation file such as { tagplane: 1, cells: [{ name: ${name}, underlay: ADDRESS, lease: ${lease} }] }`;
+    `add a foundation file such as { tagplane: 1, cells: [{ name: ${quote(name)}, underlay: ADDRESS, lease: ${lease} }] }`;
   throw new FoundationError('ERR_FOUNDATION_MISSING', { file, line: 1, column: 1, path: '' }, sentence);
 }
 

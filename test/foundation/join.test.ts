@@ -148,7 +148,7 @@ test('a cell whose addresses nobody says: what is missing and how to give it', (
   assert.is(error.code, 'ERR_FOUNDATION_MISSING');
   assert.is(
     error.message,
-    'store.json:1:1: got the containers of cell "cell-a", but nothing says its underlay address and lease; add a foundation file such as { tagplane: 1, cells: [{ name: cell-a, underlay: ADDRESS, lease: 10.255.1.0/24 }] }',
+    'store.json:1:1: got the containers of cell "cell-a", but nothing says its underlay address and lease; add a foundation file such as { tagplane: 1, cells: [{ name: "cell-a", underlay: ADDRESS, lease: 10.255.1.0/24 }] }',
   );
 });
 

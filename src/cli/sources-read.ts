@@ -1,0 +1,62 @@
+/** Reading the files that the shared options name, as far as parsing them one by one. */
+import type { Item } from '../foundation/item.ts';
+import type { Artefact } from '../foundation/join.ts';
+import { UsageError } from './exit.ts';
+import { nameOfFile, readText } from './files.ts';
+import type { SourceOptions } from './sources.ts';
+
+/** `CELL=FILE`; a file name may hold another `=`. */
+export function splitCellFile(option: string, value: string): { readonly cell: string; readonly file: string } {
+  const at = value.indexOf('=');
+  const [cell, file] = [value.slice(0, at), value.slice(at + 1)];
+  if (at > 0 && file !== '') return { cell, file };
+  throw new UsageError(
+    `${option} ${value}: expected CELL=FILE, the name of a cell and its file: ${option} cell-a=${value.replace(/^=|=$/g, '') || 'FILE'}`,
+  );
+}
+
+/** What joins into a foundation, but for rules. */
+export interface Given {
+  readonly foundation?: Item;
+  readonly policies: readonly Artefact[];
+  readonly tags: readonly Artefact[];
+  readonly securityGroups: readonly Artefact[];
+  readonly stores: readonly (Artefact & { readonly cell: string })[];
+}
+
+/** Read everything but rules. Throws InputError and FoundationError. */
+export async function readGiven(options: SourceOptions): Promise<Given> {
+  const read = async (file: string): Promise<Artefact> => ({ text: await readText(file), file: nameOfFile(file) });
+  const readAll = (files: readonly string[] = []): Promise<Artefact[]> => Promise.all(files.map(read));
+  const stores = (options.store ?? []).map((one) => splitCellFile('--store', one));
+  const [policies, tags, securityGroups, texts] = await Promise.all([
+    readAll(options.policies),
+    readAll(options.tags),
+    readAll(options.asgs),
+    readAll(stores.map(({ file }) => file)),
+  ]);
+  return {
+    ...(options.foundation === undefined ? {} : { foundation: await readItem(options.foundation) }),
+    policies,
+    tags,
+    securityGroups,
+    stores: texts.map((artefact, index) => ({ ...artefact, cell: stores[index]!.cell })),
+  };
+}
+
+/** The YAML parser is loaded only where there is something for it. */
+async function readItem(file: string): Promise<Item> {
+  const text = await readText(file);
+  const { parseItem } = await import('../foundation/read.ts');
+  return parseItem(text, nameOfFile(file));
+}
+
+/** Names of the cells that a foundation file lists; what is wrong with it, its reader says. */
+export function cellNames(foundation: Item | undefined): string[] {
+  const cells = foundation?.kind === 'object' ? foundation.entries.get('cells') : undefined;
+  if (cells?.kind !== 'array') return [];
+  return cells.items.flatMap((cell) => {
+    const name = cell.kind === 'object' ? cell.entries.get('name') : undefined;
+    return name?.kind === 'text' ? [name.value] : [];
+  });
+}
