@@ -40,10 +40,13 @@ const TYPE_IPV4 = 0x0800;
 export const PROTOCOL = { ICMP: 1, TCP: 6, UDP: 17 } as const;
 const FRAGMENT_OFFSET = 0x1fff;
 
+/** The program that reads files for us. */
+export const READER = 'tcpdump';
+
 /** Every frame of `file`, in its order. */
 export function readFrames(tap: string, file: string): Frame[] {
   const args = ['-r', file, '--time-stamp-precision=nano', '-w', '-'];
-  const pcap = execFileSync('tcpdump', args, { stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 1 << 28 });
+  const pcap = execFileSync(READER, args, { stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 1 << 28 });
   if (pcap.readUInt32LE(0) !== NANOSECOND_MAGIC) throw new Error(`${file}: tcpdump wrote no nanosecond pcap`);
   const frames: Frame[] = [];
   for (let at = FILE_HEADER_LENGTH; at < pcap.length; ) {

@@ -19,9 +19,9 @@ import { contains, formatIpv4, parseIpv4 } from '../src/wire/address.ts';
 import { HOST_VETH_ADDRESS } from '../test/conformance/lab-names.ts';
 import { type Frame, identityOf, isFragment, type Packet, PROTOCOL, quotableIdentities, readIpv4 } from './frames.ts';
 
-export type Truth = 'delivered' | 'rejected' | 'host' | 'dropped' | 'other';
+type Truth = 'delivered' | 'rejected' | 'host' | 'dropped' | 'other';
 
-export interface Evidence {
+interface Evidence {
   readonly tap: string;
   readonly packet: number;
 }

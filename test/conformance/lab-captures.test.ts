@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Frame, readFrames } from '../../captures/frames.ts';
+import { type Frame, READER, readFrames } from '../../captures/frames.ts';
 import { SCENARIOS } from '../../captures/scenarios.ts';
 import { deriveTruth, type TapFrames, type TruthLine } from '../../captures/truth.ts';
 import { ROOT, skip } from '../support/shared.ts';
@@ -54,9 +54,9 @@ function orThrown(body: () => unknown): unknown {
   }
 }
 
-const hasTcpdump = (): boolean => {
+const hasReader = (): boolean => {
   try {
-    execFileSync('tcpdump', ['--version'], { stdio: 'ignore' });
+    execFileSync(READER, ['--version'], { stdio: 'ignore' });
     return true;
   } catch {
     return false;
@@ -81,7 +81,7 @@ for (const scenario of SCENARIOS) {
   });
 
   const derived = `${scenario.name}: the truth follows from the captures, one line for every frame`;
-  if (!hasTcpdump()) skip(test, derived, 'tcpdump is not installed');
+  if (!hasReader()) skip(test, derived, `${READER} is not installed`);
   else {
     test(derived, () => {
       const { taps, lines } = committed(scenario);
@@ -93,6 +93,27 @@ for (const scenario of SCENARIOS) {
           lines.some((line) => line.truth === truth),
           truth,
         );
+    });
+
+    test(`${scenario.name}: each cell's REJECT rules counted as many packets as the truth says`, () => {
+      const { taps, lines } = committed(scenario);
+      for (const { name } of scenario.foundation.cells) {
+        const dump = readFileSync(join(directory, `${name}.iptables-save-c`), 'utf8');
+        const counted = [...dump.matchAll(/^\[(\d+):\d+\] -A overlay--.* -j REJECT/gm)].map(([, packets]) =>
+          Number(packets),
+        );
+        assert.ok(counted.length > 0);
+        const ours = taps.filter(({ cell }) => cell === name).map((tap) => tap.name);
+        // Fragments were put together before they were refused: one answer, one count.
+        const answers = lines
+          .filter(({ tap, direction, truth }) => ours.includes(tap) && direction === 'to-cell' && truth === 'rejected')
+          .map(({ evidence }) => JSON.stringify(evidence));
+        assert.is(
+          counted.reduce((sum, packets) => sum + packets, 0),
+          new Set(answers).size,
+          name,
+        );
+      }
     });
 
     test(`${scenario.name}: an arrival missing inside a container is noticed`, () => {

@@ -36,12 +36,11 @@ const NAMESPACE_FILES = '/etc/netns';
 /** Nothing listens there, so that a program that looks up a name learns at once that there is none. */
 const NO_NAME_SERVER = 'nameserver 127.0.0.1\n';
 const QUIET = ['net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1'];
-/** Every REJECT must be answered, however many there are: rate limits of ICMP errors off. */
-const NO_ICMP_LIMITS = [
-  'net.ipv4.icmp_ratelimit=0',
-  'net.ipv4.icmp_msgs_per_sec=1000000',
-  'net.ipv4.icmp_msgs_burst=1000000',
-];
+/**
+ * Every REJECT must be answered, however many there are. With an empty mask neither the limit per destination nor that of
+ * the whole machine applies (net/ipv4/icmp.c, icmpv4_mask_allow); the latter is not a namespace's own on older kernels.
+ */
+const NO_ICMP_LIMITS = ['net.ipv4.icmp_ratelimit=0', 'net.ipv4.icmp_ratemask=0'];
 const NO_OFFLOAD = ['tx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off'];
 
 export const namesFor = (prefix: string, foundation: Foundation): Namespaces => ({
@@ -180,7 +179,7 @@ function buildContainer(instance: Instance, cell: string, container: string, opt
   ]);
 }
 
-/** Remove what exists of `namespaces`; devices go with them. Never fails: it also runs after a failure half-way. */
+/** Remove what exists of `namespaces`; devices go with them. It also runs after a failure half-way. */
 export function removeNetwork(namespaces: Namespaces): void {
   const existing = run('ip', ['-o', 'netns', 'list'])
     .stdout.split('\n')

@@ -18,7 +18,7 @@ const REJECT = '--jump REJECT --reject-with icmp-port-unreachable';
 const INGRESS_MARK = '0xffff0000';
 
 /** An empty ruleset with ACCEPT policies, as the policy agent's pre-start leaves filter and nat. */
-export const FLUSHED = ['filter', 'nat', 'mangle'].map((table) => `*${table}\nCOMMIT\n`).join('');
+const FLUSHED = ['filter', 'nat', 'mangle'].map((table) => `*${table}\nCOMMIT\n`).join('');
 
 /** A restore document: new chains first, then rules. */
 const restore = (table: string, chains: readonly string[], rules: readonly string[]): string =>

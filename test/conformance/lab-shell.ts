@@ -61,7 +61,7 @@ export function run(program: string, args: readonly string[], options: RunOption
 }
 
 /** Arguments that run a program inside a network namespace; the program replaces `ip`, so the process id stays. */
-export const inNamespace = (namespace: string, program: string, args: readonly string[]): [string, string[]] => [
+const inNamespace = (namespace: string, program: string, args: readonly string[]): [string, string[]] => [
   'ip',
   ['netns', 'exec', namespace, program, ...args],
 ];
@@ -92,7 +92,8 @@ export function start(namespace: string, program: string, args: readonly string[
 
 /** Ask a background program to end (SIGINT, as tcpdump and dumpcap expect) and wait until it has. */
 export async function stop({ child }: Background, signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  // No process id: it could not be started.
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.kill(signal);
   await ended;
