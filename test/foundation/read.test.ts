@@ -282,8 +282,12 @@ const SECTIONS: readonly [string, string][] = [
     'security_groups[0].rules[0].destination: got "1.1.1.2-1.1.1.1", expected an address, a block or a range such as 10.0.0.0/8 or 10.0.0.1-10.0.0.9',
   ],
   [
-    'security_groups: [{ name: x, rules: [{ protocol: icmp, destination: 1.1.1.1, type: 256 }] }]',
+    'security_groups: [{ name: x, rules: [{ protocol: icmp, destination: 1.1.1.1, type: 256, code: 0 }] }]',
     'security_groups[0].rules[0].type: got 256, expected a whole number from -1 to 255',
+  ],
+  [
+    'security_groups: [{ name: x, rules: [{ protocol: icmp, destination: 1.1.1.1, code: 0 }] }]',
+    'security_groups[0].rules[0]: got no key "type", expected the ICMP type, -1 for any',
   ],
   [
     'security_groups: [{ name: x, rules: [] }, { name: x, rules: [] }]',
