@@ -154,6 +154,12 @@ const WRONG: readonly [string, string, string, string][] = [
     'policies[0].ports: got 0x50, expected a port or a range such as 8080 or "8080-8090"',
   ],
   [
+    'ports 080-090',
+    '"8080"',
+    '"080-090"',
+    'policies[0].ports: got "080-090", expected a port or a range such as 8080 or "8080-8090": write ports without leading zeros',
+  ],
+  [
     'port 22:22',
     '"8080"',
     '22:22',
