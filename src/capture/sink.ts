@@ -24,11 +24,13 @@ export interface Output {
   view: DataView;
   /** Octets in use. */
   length: number;
+  /** The last call of `drain`. */
+  draining: Promise<void>;
 }
 
 export function create(sink: ByteSink): Output {
   const octets = new Uint8Array(2 * DRAIN_LENGTH);
-  return { sink, octets, view: new DataView(octets.buffer), length: 0 };
+  return { sink, octets, view: new DataView(octets.buffer), length: 0, draining: Promise.resolve() };
 }
 
 /** Make room for `count` more octets. Gives the position of the first, which belongs to the caller from now on. */
@@ -49,10 +51,15 @@ function grow(output: Output, needed: number): void {
 /** True if `drain` should be awaited. */
 export const isFull = (output: Output): boolean => output.length >= DRAIN_LENGTH;
 
-/** Hand everything to the sink. */
-export async function drain(output: Output): Promise<void> {
-  if (output.length === 0) return;
+/** Hand everything to the sink, after an earlier call that has not ended. */
+export function drain(output: Output): Promise<void> {
+  output.draining = output.draining.then(() => flush(output));
+  return output.draining;
+}
+
+async function flush(output: Output): Promise<void> {
   const { length } = output;
+  if (length === 0) return;
   await output.sink.write(output.octets.subarray(0, length));
   // What was appended while the sink was writing stays.
   output.octets.copyWithin(0, length, output.length);

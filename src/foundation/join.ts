@@ -64,7 +64,7 @@ export function draftArtefacts(artefacts: Artefacts): Draft {
     for (const entry of server.readTagList(parseJson(text, file))) joinTag(joining, entry);
   }
   for (const { text, file } of artefacts.securityGroups ?? []) {
-    draft.groups.push(...server.readSecurityGroupList(parseJson(text, file), file));
+    for (const group of server.readSecurityGroupList(parseJson(text, file), file)) draft.groups.push(group);
   }
   draft.apps.splice(0, draft.apps.length);
   for (const app of [...apps.values(), ...repeated]) draft.apps.push(app);

@@ -154,6 +154,12 @@ const WRONG: readonly [string, string, string, string][] = [
     'policies[0].ports: got 0x50, expected a port or a range such as 8080 or "8080-8090"',
   ],
   [
+    'ports 080-090',
+    '"8080"',
+    '"080-090"',
+    'policies[0].ports: got "080-090", expected a port or a range such as 8080 or "8080-8090": write ports without leading zeros',
+  ],
+  [
     'port 22:22',
     '"8080"',
     '22:22',
@@ -282,8 +288,12 @@ const SECTIONS: readonly [string, string][] = [
     'security_groups[0].rules[0].destination: got "1.1.1.2-1.1.1.1", expected an address, a block or a range such as 10.0.0.0/8 or 10.0.0.1-10.0.0.9',
   ],
   [
-    'security_groups: [{ name: x, rules: [{ protocol: icmp, destination: 1.1.1.1, type: 256 }] }]',
+    'security_groups: [{ name: x, rules: [{ protocol: icmp, destination: 1.1.1.1, type: 256, code: 0 }] }]',
     'security_groups[0].rules[0].type: got 256, expected a whole number from -1 to 255',
+  ],
+  [
+    'security_groups: [{ name: x, rules: [{ protocol: icmp, destination: 1.1.1.1, code: 0 }] }]',
+    'security_groups[0].rules[0]: got no key "type", expected the ICMP type, -1 for any',
   ],
   [
     'security_groups: [{ name: x, rules: [] }, { name: x, rules: [] }]',
