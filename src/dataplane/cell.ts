@@ -1,0 +1,85 @@
+/**
+ * Cell: what one Diego cell brings to a verdict: its addresses, its interfaces, its rules.
+ *
+ * A cell walks filter FORWARD for packets between its interfaces and filter INPUT for packets to itself. Rules are
+ * compiled once; the reasons that name a rule's part in silk's scheme are worked out once, by chain.
+ */
+
+import type { Evaluator } from '../rules/evaluator.ts';
+import { CTSTATE, type Match } from '../rules/model.ts';
+import { RULE_VERDICT } from '../rules/packet.ts';
+import type { RuleTable } from '../rules/table.ts';
+import type { Cidr } from '../wire/address.ts';
+import { REASON } from './verdict.ts';
+
+export interface Cell {
+  readonly index: number;
+  readonly name: string;
+  readonly underlay: number;
+  readonly lease: Cidr;
+  readonly overlay: Cidr;
+  /** The VTEP's overlay address: the network address of the lease. */
+  readonly vtepAddress: number;
+  readonly vtepMac: number;
+  readonly vni: number;
+  /** Numbers of its interfaces. */
+  readonly vtepInterface: number;
+  readonly underlayInterface: number;
+  /** The filter table, and the numbers of its chains FORWARD and INPUT. */
+  readonly filter: Evaluator;
+  readonly forwardChain: number;
+  readonly inputChain: number;
+  /** Whether a rule asks for address types. */
+  readonly asksAddressTypes: boolean;
+  /** Reason of each rule of the filter table, by rule id. */
+  readonly reasons: Uint8Array;
+}
+
+const CONNECTION_STATES = CTSTATE.ESTABLISHED | CTSTATE.RELATED;
+
+const asksForConnection = (match: Match): boolean =>
+  (match.kind === 'state' || match.kind === 'conntrack') && !match.negated && (match.states & CONNECTION_STATES) !== 0;
+
+/** The reason of an accepting rule of silk's chains, from its chain's prefix (c2c.md section 2). */
+function acceptReason(chain: string, matches: readonly Match[]): number {
+  if (matches.some(asksForConnection)) return REASON.CONNTRACK_ESTABLISHED;
+  if (chain.startsWith('vpa--')) return REASON.POLICY_ACCEPT;
+  if (chain.startsWith('overlay--')) {
+    return matches.some((match) => match.kind === 'mark' && match.negated)
+      ? REASON.OVERLAY_SOURCE
+      : REASON.OVERLAY_INGRESS;
+  }
+  if (chain.startsWith('asg-') || chain.startsWith('netout--')) return REASON.ASG_ACCEPT;
+  if (chain.startsWith('input--')) return REASON.INPUT_ACCEPT;
+  return REASON.RULE_ACCEPT;
+}
+
+function rejectReason(chain: string): number {
+  if (chain.startsWith('overlay--')) return REASON.OVERLAY_REJECT;
+  if (chain.startsWith('asg-') || chain.startsWith('netout--')) return REASON.ASG_REJECT;
+  if (chain.startsWith('input--')) return REASON.INPUT_REJECT;
+  return REASON.RULE_REJECT;
+}
+
+/** The reason that a verdict of each rule has, by rule id; RELATED is told from ESTABLISHED when it happens. */
+export function reasonsOf(rules: RuleTable): Uint8Array {
+  return Uint8Array.from(rules.rules, ({ chain, rule }) => {
+    switch (rule.target.kind) {
+      case 'ACCEPT':
+        return acceptReason(chain.name, rule.matches);
+      case 'REJECT':
+        return rejectReason(chain.name);
+      case 'DROP':
+        return REASON.RULE_DROP;
+      default:
+        return REASON.RULE_ACCEPT;
+    }
+  });
+}
+
+/** The reason of a walk that ended with `verdict` at `rule` (-1: the chain's policy), for a packet in `ctstate`. */
+export function reasonOf(cell: Cell, verdict: number, rule: number, ctstate: number): number {
+  if (rule < 0) return verdict === RULE_VERDICT.ACCEPT ? REASON.CHAIN_ACCEPT : REASON.CHAIN_DROP;
+  const reason = cell.reasons[rule]!;
+  return reason === REASON.CONNTRACK_ESTABLISHED && ctstate === CTSTATE.RELATED ? REASON.CONNTRACK_RELATED : reason;
+}

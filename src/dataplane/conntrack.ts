@@ -1,0 +1,480 @@
+/**
+ * Connection tracking: which packets belong together, and what `-m state` and `-m conntrack --ctstate` see.
+ *
+ * Follows nf_conntrack (net/netfilter/nf_conntrack_core.c, nf_conntrack_proto_{tcp,udp,icmp,generic}.c): a packet is
+ * looked up before the rules are walked and a connection is only remembered when the packet got through (`confirm`).
+ * Time is capture time. Timeouts are the kernel's defaults. Not followed: TCP sequence windows and NAT bindings.
+ *
+ * The table is open addressing over one buffer, 32 octets an entry, two to a cache line. Both
+ * directions of a connection share an entry: endpoints are put in order, and a bit says which one spoke first. Entries
+ * of all cells share the table; the cell's number is part of the key. An entry that has expired is not removed: it is
+ * invisible to lookups, its place is taken by the next connection with its key, and growing leaves it behind.
+ */
+import { CTSTATE } from '../rules/model.ts';
+import type { RulePacket } from '../rules/packet.ts';
+import type { Quote } from '../wire/quote.ts';
+import {
+  flagsAreValid,
+  SEGMENT,
+  segmentOf,
+  TCP_STATE,
+  TCP_TIMEOUT_UNACKNOWLEDGED,
+  TCP_TIMEOUTS,
+  transition,
+} from './tcp-state.ts';
+
+/** 32-bit words of one entry, and the doubles that share its place. */
+const ENTRY_WORDS = 8;
+const ENTRY_DOUBLES = ENTRY_WORDS / 2;
+
+// Words of an entry. The first four are the key.
+const FIRST = 0;
+const SECOND = 1;
+const PORTS = 2;
+/** In use (bit 31), cell (bits 16 to 30), protocol (8 to 15), ICMP query class (0 to 7). */
+const META = 3;
+const STATE = 4;
+/** UDP: from when on the exchange counts as a stream, in milliseconds of capture time. */
+const STREAM_FROM = 5;
+/** The double behind the words. */
+const EXPIRES = 3;
+
+// Bits of STATE.
+const SWAPPED = 0x1;
+const SEEN_REPLY = 0x2;
+const CLOSE_INIT = 0x4;
+const LAST_REPLY = 0x8;
+const TCP_SHIFT = 8;
+const LAST_SHIFT = 12;
+
+const SECOND_NANOSECONDS = 1e9;
+const UDP_UNREPLIED = 30 * SECOND_NANOSECONDS;
+const UDP_STREAM = 120 * SECOND_NANOSECONDS;
+/** A UDP exchange younger than this does not count as a stream. */
+const UDP_STREAM_AFTER = 2000;
+const MILLISECOND = 1e6;
+const ICMP_TIMEOUT = 30 * SECOND_NANOSECONDS;
+const GENERIC_TIMEOUT = 600 * SECOND_NANOSECONDS;
+
+const ICMP = 1;
+const TCP = 6;
+const UDP = 17;
+
+/** Query class of an ICMP type, from 1; 0 for types that open no connection (nf_conntrack_proto_icmp.c, invmap). */
+const QUERY_CLASS = new Uint8Array(256);
+/** 1 for the types that answer a query. */
+const QUERY_REPLY = new Uint8Array(256);
+for (const [index, [request, reply]] of [
+  [8, 0],
+  [13, 14],
+  [15, 16],
+  [17, 18],
+].entries()) {
+  QUERY_CLASS[request!] = index + 1;
+  QUERY_CLASS[reply!] = index + 1;
+  QUERY_REPLY[reply!] = 1;
+}
+
+const INITIAL_ENTRIES = 1 << 12;
+
+export interface Conntrack {
+  words: Int32Array;
+  times: Float64Array;
+  /** Number of entries the table has room for, minus 1. */
+  mask: number;
+  /** Places taken, expired entries included. */
+  used: number;
+  /** Connections that may be remembered at most; further ones are refused. */
+  readonly limit: number;
+  /** Marks of connections that have one, by key. */
+  readonly marks: Map<string, number>;
+
+  // What the last `track` or `trackError` found.
+  /** One bit of CTSTATE. */
+  ctstate: number;
+  /** 1 when the packet goes against the connection's first one. */
+  reply: number;
+  /** Place of the connection, or -1: unknown, not trackable, or not yet confirmed. */
+  slot: number;
+
+  // The connection that `confirm` would remember.
+  pending: boolean;
+  first: number;
+  second: number;
+  ports: number;
+  meta: number;
+  state: number;
+  timeout: number;
+}
+
+/** An empty table that refuses the connection after `limit`. */
+export function create(limit: number): Conntrack {
+  const buffer = new ArrayBuffer(INITIAL_ENTRIES * ENTRY_WORDS * 4);
+  return {
+    words: new Int32Array(buffer),
+    times: new Float64Array(buffer),
+    mask: INITIAL_ENTRIES - 1,
+    used: 0,
+    limit,
+    marks: new Map(),
+    ctstate: 0,
+    reply: 0,
+    slot: -1,
+    pending: false,
+    first: 0,
+    second: 0,
+    ports: 0,
+    meta: 0,
+    state: 0,
+    timeout: 0,
+  };
+}
+
+function hash(first: number, second: number, ports: number, meta: number): number {
+  let h = Math.imul(first ^ Math.imul(second, 0x85ebca6b), 0xcc9e2d51);
+  h = Math.imul((h ^ (h >>> 15)) + ports, 0x1b873593);
+  h = Math.imul((h ^ (h >>> 13)) + meta, 0xc2b2ae35);
+  return h ^ (h >>> 16);
+}
+
+/** Place of the entry with the pending key, expired or not; -1 when there is none. */
+function find(table: Conntrack): number {
+  const { words, mask, first, second, ports, meta } = table;
+  for (let slot = hash(first, second, ports, meta) & mask; ; slot = (slot + 1) & mask) {
+    const at = slot * ENTRY_WORDS;
+    if (words[at + META] === 0) return -1;
+    if (
+      words[at + FIRST] === first &&
+      words[at + SECOND] === second &&
+      words[at + PORTS] === ports &&
+      words[at + META] === meta
+    ) {
+      return slot;
+    }
+  }
+}
+
+/** Put the two ends in order and remember the key; the return value is SWAPPED when they changed places. */
+function keyOf(
+  table: Conntrack,
+  cell: number,
+  protocol: number,
+  source: number,
+  sourcePort: number,
+  destination: number,
+  destinationPort: number,
+): number {
+  const swap = source > destination || (source === destination && sourcePort > destinationPort);
+  table.first = (swap ? destination : source) | 0;
+  table.second = (swap ? source : destination) | 0;
+  table.ports = swap ? (destinationPort << 16) | sourcePort : (sourcePort << 16) | destinationPort;
+  table.meta = 0x80000000 | (cell << 16) | (protocol << 8);
+  return swap ? SWAPPED : 0;
+}
+
+/** Read the place where a connection's entry would be first, so that it is in the cache when it is looked up. */
+export function touch(
+  table: Conntrack,
+  cell: number,
+  protocol: number,
+  source: number,
+  sourcePort: number,
+  destination: number,
+  destinationPort: number,
+): number {
+  keyOf(table, cell, protocol, source, sourcePort, destination, destinationPort);
+  const { words, mask, first, second, ports, meta } = table;
+  return words[(hash(first, second, ports, meta) & mask) * ENTRY_WORDS + META]!;
+}
+
+/** An ICMP query has a client and a server instead of ports: the order is theirs, and the answer turns it round. */
+function queryKeyOf(
+  table: Conntrack,
+  cell: number,
+  type: number,
+  source: number,
+  destination: number,
+  identifier: number,
+): number {
+  const reply = QUERY_REPLY[type]!;
+  table.first = (reply === 1 ? destination : source) | 0;
+  table.second = (reply === 1 ? source : destination) | 0;
+  table.ports = identifier;
+  table.meta = 0x80000000 | (cell << 16) | (ICMP << 8) | QUERY_CLASS[type]!;
+  return 0;
+}
+
+/** The packet belongs to no connection and opens none. */
+export function invalid(table: Conntrack): void {
+  table.ctstate = CTSTATE.INVALID;
+  table.reply = 0;
+  table.slot = -1;
+  table.pending = false;
+}
+
+/**
+ * Look `packet` up at `now` and say its state: `table.ctstate`, `table.reply`, `table.slot`. The state of a known
+ * connection moves on, as it does in the kernel whatever the rules say afterwards. For ICMP queries `sourcePort` holds
+ * the identifier. ICMP errors are for `trackError`.
+ */
+export function track(table: Conntrack, cell: number, packet: RulePacket, now: number): void {
+  const protocol = packet.protocol;
+  let swapped: number;
+  if (protocol === ICMP) {
+    if (QUERY_CLASS[packet.icmpType] === 0) {
+      invalid(table);
+      return;
+    }
+    swapped = queryKeyOf(table, cell, packet.icmpType, packet.source, packet.destination, packet.sourcePort);
+  } else {
+    const ported = protocol === TCP || protocol === UDP;
+    swapped = keyOf(
+      table,
+      cell,
+      protocol,
+      packet.source,
+      ported ? packet.sourcePort : 0,
+      packet.destination,
+      ported ? packet.destinationPort : 0,
+    );
+  }
+  if (protocol === TCP && !flagsAreValid(packet.tcpFlags)) {
+    invalid(table);
+    return;
+  }
+  const slot = find(table);
+  if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= now) open(table, packet, swapped);
+  else if (protocol === TCP) followTcp(table, packet, slot, swapped, now);
+  else if (protocol === UDP) followUdp(table, slot, swapped, now);
+  else
+    follow(
+      table,
+      slot,
+      protocol === ICMP ? QUERY_REPLY[packet.icmpType]! : directionOf(table, slot, swapped),
+      now,
+      protocol === ICMP ? ICMP_TIMEOUT : GENERIC_TIMEOUT,
+    );
+}
+
+/** 1 when a packet whose ends were swapped like `swapped` goes against the connection's first packet. */
+const directionOf = (table: Conntrack, slot: number, swapped: number): number =>
+  (table.words[slot * ENTRY_WORDS + STATE]! & SWAPPED) === swapped ? 0 : 1;
+
+/** A packet of no known connection: it may open one. */
+function open(table: Conntrack, packet: RulePacket, swapped: number): void {
+  let state = swapped;
+  switch (packet.protocol) {
+    case TCP: {
+      const segment = segmentOf(packet.tcpFlags);
+      const next = transition(0, segment, TCP_STATE.NONE);
+      if (next === TCP_STATE.INVALID) {
+        invalid(table);
+        return;
+      }
+      state |= (next << TCP_SHIFT) | (segment << LAST_SHIFT);
+      table.timeout = next === TCP_STATE.ESTABLISHED ? TCP_TIMEOUT_UNACKNOWLEDGED : TCP_TIMEOUTS[next]!;
+      break;
+    }
+    case UDP:
+      table.timeout = UDP_UNREPLIED;
+      break;
+    case ICMP:
+      if (QUERY_REPLY[packet.icmpType] === 1) {
+        invalid(table);
+        return;
+      }
+      table.timeout = ICMP_TIMEOUT;
+      break;
+    default:
+      table.timeout = GENERIC_TIMEOUT;
+  }
+  table.ctstate = CTSTATE.NEW;
+  table.reply = 0;
+  table.slot = -1;
+  table.pending = true;
+  table.state = state;
+}
+
+/** A packet of a known connection, going `reply`: say its state and keep the connection for `timeout` more. */
+function follow(table: Conntrack, slot: number, reply: number, now: number, timeout: number): void {
+  const at = slot * ENTRY_WORDS + STATE;
+  table.slot = slot;
+  table.reply = reply;
+  table.pending = false;
+  table.ctstate = reply === 1 || (table.words[at]! & SEEN_REPLY) !== 0 ? CTSTATE.ESTABLISHED : CTSTATE.NEW;
+  if (reply === 1) table.words[at] = table.words[at]! | SEEN_REPLY;
+  table.times[slot * ENTRY_DOUBLES + EXPIRES] = now + timeout;
+}
+
+function followUdp(table: Conntrack, slot: number, swapped: number, now: number): void {
+  const seenReply = (table.words[slot * ENTRY_WORDS + STATE]! & SEEN_REPLY) !== 0;
+  const stream = seenReply && ((now / MILLISECOND) | 0) - table.words[slot * ENTRY_WORDS + STREAM_FROM]! > 0;
+  follow(table, slot, directionOf(table, slot, swapped), now, stream ? UDP_STREAM : UDP_UNREPLIED);
+}
+
+function followTcp(table: Conntrack, packet: RulePacket, slot: number, swapped: number, now: number): void {
+  const at = slot * ENTRY_WORDS + STATE;
+  const state = table.words[at]!;
+  const reply = (state & SWAPPED) === swapped ? 0 : 1;
+  const segment = segmentOf(packet.tcpFlags);
+  const old = (state >>> TCP_SHIFT) & 0xf;
+  let next = transition(reply, segment, old);
+  if (next === TCP_STATE.INVALID) {
+    invalid(table);
+    return;
+  }
+  if (next === TCP_STATE.SYN_SENT && old >= TCP_STATE.TIME_WAIT) {
+    if (reopens(state, reply)) {
+      open(table, packet, swapped);
+      return;
+    }
+    next = TCP_STATE.IGNORE;
+  }
+  if (next === TCP_STATE.IGNORE) {
+    if (segment !== SEGMENT.SYN_ACK || !answersIgnoredSyn(state, reply)) {
+      const kept = table.times[slot * ENTRY_DOUBLES + EXPIRES]!;
+      table.words[at] = remember(state, segment, reply);
+      follow(table, slot, reply, now, kept - now);
+      return;
+    }
+    next = TCP_STATE.SYN_RECV;
+  }
+  const closing = next === TCP_STATE.FIN_WAIT && old !== next ? CLOSE_INIT : 0;
+  table.words[at] = remember((state & ~(0xf << TCP_SHIFT)) | (next << TCP_SHIFT) | closing, segment, reply);
+  follow(table, slot, reply, now, timeoutOf(state, segment, next));
+}
+
+/** Nanoseconds a connection is kept after `segment` led to `next`; 0 ends it (a reset before any answer). */
+function timeoutOf(state: number, segment: number, next: number): number {
+  if ((state & SEEN_REPLY) === 0) {
+    if (segment === SEGMENT.RST) return 0;
+    if (next === TCP_STATE.ESTABLISHED) return TCP_TIMEOUT_UNACKNOWLEDGED;
+  }
+  return segment === SEGMENT.RST ? TCP_TIMEOUTS[TCP_STATE.CLOSE]! : TCP_TIMEOUTS[next]!;
+}
+
+const remember = (state: number, segment: number, reply: number): number =>
+  (state & ~((0xf << LAST_SHIFT) | LAST_REPLY)) | (segment << LAST_SHIFT) | (reply === 1 ? LAST_REPLY : 0);
+
+/** A SYN on a finished connection opens a new one when it was closed properly, or reset by the side that now calls. */
+const reopens = (state: number, reply: number): boolean =>
+  (state & CLOSE_INIT) !== 0 ||
+  (((state >>> LAST_SHIFT) & 0xf) === SEGMENT.RST && ((state & LAST_REPLY) !== 0 ? 1 : 0) === reply);
+
+/** A SYN/ACK right after a SYN of the other side that was ignored: both ends are in step, the table was not. */
+const answersIgnoredSyn = (state: number, reply: number): boolean =>
+  ((state >>> LAST_SHIFT) & 0xf) === SEGMENT.SYN && ((state & LAST_REPLY) !== 0 ? 1 : 0) !== reply;
+
+/** Remember the connection that the last `track` would open. False when the table is full. */
+export function confirm(table: Conntrack, now: number): boolean {
+  if (!table.pending) return true;
+  table.pending = false;
+  let slot = find(table);
+  if (slot < 0) {
+    if ((table.used + 1) * 4 > (table.mask + 1) * 3 && !grow(table, now)) return false;
+    slot = vacant(table.words, table.mask, table.first, table.second, table.ports, table.meta);
+    table.used += 1;
+  }
+  const at = slot * ENTRY_WORDS;
+  const words = table.words;
+  words[at + FIRST] = table.first;
+  words[at + SECOND] = table.second;
+  words[at + PORTS] = table.ports;
+  words[at + META] = table.meta;
+  words[at + STATE] = table.state;
+  words[at + STREAM_FROM] = ((now / MILLISECOND) | 0) + UDP_STREAM_AFTER;
+  table.times[slot * ENTRY_DOUBLES + EXPIRES] = now + table.timeout;
+  table.slot = slot;
+  return true;
+}
+
+function vacant(words: Int32Array, mask: number, first: number, second: number, ports: number, meta: number): number {
+  let slot = hash(first, second, ports, meta) & mask;
+  while (words[slot * ENTRY_WORDS + META] !== 0) slot = (slot + 1) & mask;
+  return slot;
+}
+
+/** Move the living entries to a table with room for as many again. False when there would be more than `limit`. */
+function grow(table: Conntrack, now: number): boolean {
+  let living = 0;
+  for (let slot = 0; slot <= table.mask; slot++) if (isLiving(table, slot, now)) living += 1;
+  if (living >= table.limit) return false;
+  let entries = INITIAL_ENTRIES;
+  while (entries < (living + 1) * 2) entries *= 2;
+  const buffer = new ArrayBuffer(entries * ENTRY_WORDS * 4);
+  const words = new Int32Array(buffer);
+  const times = new Float64Array(buffer);
+  for (let slot = 0; slot <= table.mask; slot++) {
+    if (!isLiving(table, slot, now)) continue;
+    const from = slot * ENTRY_WORDS;
+    const old = table.words;
+    const to = vacant(
+      words,
+      entries - 1,
+      old[from + FIRST]!,
+      old[from + SECOND]!,
+      old[from + PORTS]!,
+      old[from + META]!,
+    );
+    words.set(old.subarray(from, from + ENTRY_WORDS), to * ENTRY_WORDS);
+  }
+  table.words = words;
+  table.times = times;
+  table.mask = entries - 1;
+  table.used = living;
+  return true;
+}
+
+const isLiving = (table: Conntrack, slot: number, now: number): boolean =>
+  table.words[slot * ENTRY_WORDS + META] !== 0 && table.times[slot * ENTRY_DOUBLES + EXPIRES]! > now;
+
+/**
+ * Look up the connection that an ICMP error speaks of: that of the packet it quotes, to whose sender the error must be
+ * addressed (`errorDestination`), as nf_conntrack_inet_error asks. RELATED or INVALID.
+ */
+export function trackError(table: Conntrack, cell: number, quote: Quote, errorDestination: number, now: number): void {
+  const { protocol, source, destination } = quote;
+  let swapped = 0;
+  let reply = 0;
+  if (protocol === ICMP) {
+    if (QUERY_CLASS[quote.icmpType] === 0) {
+      invalid(table);
+      return;
+    }
+    queryKeyOf(table, cell, quote.icmpType, source, destination, quote.icmpIdentifier);
+    reply = QUERY_REPLY[quote.icmpType]!;
+  } else {
+    swapped = keyOf(table, cell, protocol, source, quote.sourcePort, destination, quote.destinationPort);
+  }
+  const slot = find(table);
+  if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= now || errorDestination !== source) {
+    invalid(table);
+    return;
+  }
+  if (protocol !== ICMP) reply = directionOf(table, slot, swapped);
+  table.ctstate = CTSTATE.RELATED;
+  // An error about an original packet travels the way replies do.
+  table.reply = 1 - reply;
+  table.slot = slot;
+  table.pending = false;
+}
+
+/** The mark of the connection in the last `track`; connections rarely have one. */
+export const connectionMark = (table: Conntrack): number => (table.marks.size === 0 ? 0 : markOf(table));
+
+const markOf = (table: Conntrack): number => table.marks.get(markKey(table)) ?? 0;
+const markKey = (table: Conntrack): string => `${table.first}/${table.second}/${table.ports}/${table.meta}`;
+
+/** Give the connection of the last `track` a mark (CONNMARK). Only cells whose rules use it come here. */
+export function setConnectionMark(table: Conntrack, value: number): void {
+  if (table.slot < 0) return;
+  if (value === 0) table.marks.delete(markKey(table));
+  else table.marks.set(markKey(table), value);
+}
+
+/** Connections alive at `now`. Walks the whole table. */
+export function living(table: Conntrack, now: number): number {
+  let count = 0;
+  for (let slot = 0; slot <= table.mask; slot++) if (isLiving(table, slot, now)) count += 1;
+  return count;
+}

@@ -1,0 +1,83 @@
+/**
+ * Dataplane: everything that outlives one packet: cells, the connection table, fragments that wait, preallocated records.
+ */
+import type { Directory } from '../foundation/directory.ts';
+import { createOutcome, createPacket, type Outcome, type RulePacket } from '../rules/packet.ts';
+import * as quote from '../wire/quote.ts';
+import * as stack from '../wire/stack.ts';
+import type { Cell } from './cell.ts';
+import * as conntrack from './conntrack.ts';
+import * as counters from './counters.ts';
+import * as fragments from './fragments.ts';
+import type { Late } from './late.ts';
+
+export interface Options {
+  /** UDP port of the VTEPs. */
+  readonly vxlanPort: number;
+  /**
+   * Judge transport checksums as the kernel on the wire does. Off, a wrong one is taken for a capture on the sending
+   * host, whose network card would have filled it in.
+   */
+  readonly strictChecksums: boolean;
+  /** Names of the cells whose part is judged; all when empty. The others are places on the network. */
+  readonly judged: readonly string[];
+  /** Most connections that are remembered. */
+  readonly connectionLimit: number;
+}
+
+export interface Dataplane {
+  readonly cells: readonly Cell[];
+  /** 1 for the cells whose part is judged, by index. */
+  readonly judged: Uint8Array;
+  /** Who owns an address. */
+  readonly directory: Directory;
+  /** Number of the host's end of each instance's veth pair, by the directory's instance number. */
+  readonly instanceInterfaces: Int32Array;
+  readonly options: Options;
+  readonly connections: conntrack.Conntrack;
+  readonly fragments: fragments.Fragments;
+  readonly counters: counters.Counters;
+  /** Results of held fragments, waiting to be handed out. */
+  readonly late: Late[];
+  /** Frames whose headers are being looked at: as captured, and put together from fragments. */
+  readonly layers: stack.Layers;
+  readonly wholeLayers: stack.Layers;
+  readonly whole: Uint8Array;
+  readonly wholeView: DataView;
+  readonly packet: RulePacket;
+  readonly outcome: Outcome;
+  readonly quote: quote.Quote;
+  /** What `scout` read; of no use to anybody. */
+  touched: number;
+}
+
+/** Longest IPv4 datagram, and its header with options. */
+const WHOLE_OCTETS = 65_535 + 60;
+
+export function create(
+  cells: readonly Cell[],
+  directory: Directory,
+  instanceInterfaces: Int32Array,
+  options: Options,
+): Dataplane {
+  const whole = new Uint8Array(WHOLE_OCTETS);
+  return {
+    cells,
+    judged: Uint8Array.from(cells, ({ name }) => Number(options.judged.length === 0 || options.judged.includes(name))),
+    directory,
+    instanceInterfaces,
+    options,
+    connections: conntrack.create(options.connectionLimit),
+    fragments: fragments.create(),
+    counters: counters.create(),
+    late: [],
+    layers: stack.create(),
+    wholeLayers: stack.create(),
+    whole,
+    wholeView: new DataView(whole.buffer),
+    packet: createPacket(),
+    outcome: createOutcome(),
+    quote: quote.create(),
+    touched: 0,
+  };
+}

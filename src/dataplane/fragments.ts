@@ -1,0 +1,158 @@
+/**
+ * Fragments: IPv4 datagrams put together again before connection tracking sees them.
+ *
+ * As Linux does it (net/ipv4/ip_fragment.c, net/ipv4/inet_fragment.c): fragments wait in a queue for 30 seconds; an exact
+ * duplicate is dropped alone, an overlap ends the whole queue (RFC 5722's rule, taken over for IPv4 in 2018); the mark
+ * is that of the offset-0 fragment, whatever came with the others. Every fragment that waits is kept with its octets
+ * and its place in the capture, so that it can be told later what became of it.
+ *
+ * Fragments are the exception on the packet path: this file allocates per fragment, within the bound MEMORY_LIMIT.
+ */
+
+/** Nanoseconds a datagram may stay incomplete (net.ipv4.ipfrag_time). */
+const LIFETIME = 30e9;
+/** Octets of frames that wait (net.ipv4.ipfrag_high_thresh). */
+const MEMORY_LIMIT = 4 << 20;
+/** Longest IPv4 payload that a total length of 16 bits allows behind a header of 20 octets. */
+const LONGEST = 65_535 - 20;
+
+/** One fragment as it stood in the capture. */
+export interface HeldFrame {
+  /** The captured octets of the whole frame. */
+  readonly octets: Uint8Array;
+  /** The captured octets of the fragment itself: IPv4 header, then payload. */
+  readonly datagram: Uint8Array;
+  readonly headerLength: number;
+  /** Place of its payload in the datagram; `to` is exclusive and as the header declares it. */
+  readonly from: number;
+  readonly to: number;
+  readonly mark: number;
+  readonly tag: number;
+  readonly cell: number;
+  readonly source: number;
+  readonly destination: number;
+  readonly protocol: number;
+  // Its row in the capture.
+  readonly originalLength: number;
+  readonly linkType: number;
+  readonly interfaceIndex: number;
+  readonly file: number;
+  readonly packet: number;
+  readonly offset: number;
+  readonly time: number;
+  /** Fragments of the outer packet that carried this inner fragment; they share its fate. */
+  readonly companions: readonly HeldFrame[];
+}
+
+interface Queue {
+  readonly key: string;
+  readonly frames: HeldFrame[];
+  /** Length of the whole payload, once the last fragment is here; -1 before. */
+  total: number;
+  readonly deadline: number;
+}
+
+/** What happened to the fragment that was handed in. */
+export const ADDED = { WAITS: 0, COMPLETE: 1, DUPLICATE: 2, OVERLAP: 3, TOO_BIG: 4 } as const;
+
+export interface Fragments {
+  readonly queues: Map<string, Queue>;
+  octets: number;
+  /** Frames of the datagram that the last `add` completed or ended, in order of arrival, the newest last. */
+  ended: HeldFrame[];
+}
+
+export const create = (): Fragments => ({ queues: new Map(), octets: 0, ended: [] });
+
+/** Two datagrams with one key would be mixed by the kernel too. The cell stands for its one network namespace and VNI. */
+const keyOf = (frame: HeldFrame, identification: number): string =>
+  `${frame.cell}/${frame.source}/${frame.destination}/${frame.protocol}/${identification}`;
+
+/** Take one fragment in. `more` is its more-fragments flag. */
+export function add(fragments: Fragments, frame: HeldFrame, identification: number, more: boolean): number {
+  fragments.ended = [];
+  if (frame.to > LONGEST) return ADDED.TOO_BIG;
+  const key = keyOf(frame, identification);
+  let queue = fragments.queues.get(key);
+  if (queue === undefined) {
+    queue = { key, frames: [], total: -1, deadline: frame.time + LIFETIME };
+    fragments.queues.set(key, queue);
+  }
+  if (queue.frames.some((other) => other.from === frame.from && other.to === frame.to)) return ADDED.DUPLICATE;
+  const overlaps = queue.frames.some((other) => frame.from < other.to && other.from < frame.to);
+  const beyond = queue.total >= 0 && (frame.to > queue.total || (!more && frame.to !== queue.total));
+  queue.frames.push(frame);
+  fragments.octets += weight(frame);
+  if (overlaps || beyond) {
+    end(fragments, queue);
+    return ADDED.OVERLAP;
+  }
+  if (!more) queue.total = frame.to;
+  if (!isComplete(queue)) return ADDED.WAITS;
+  end(fragments, queue);
+  return ADDED.COMPLETE;
+}
+
+const weight = (frame: HeldFrame): number =>
+  frame.companions.reduce((sum, one) => sum + one.octets.length, frame.octets.length + frame.datagram.length);
+
+/** Pieces never overlap, so they are whole when their lengths add up. */
+const isComplete = (queue: Queue): boolean =>
+  queue.total >= 0 && queue.frames.reduce((sum, frame) => sum + frame.to - frame.from, 0) === queue.total;
+
+function end(fragments: Fragments, queue: Queue): void {
+  fragments.queues.delete(queue.key);
+  for (const frame of queue.frames) fragments.octets -= weight(frame);
+  fragments.ended = queue.frames;
+}
+
+/** Frames of datagrams whose time is up at `now`, oldest first. Queues are in order of their deadline. */
+export function expire(fragments: Fragments, now: number): HeldFrame[] {
+  const expired: HeldFrame[] = [];
+  for (const queue of fragments.queues.values()) {
+    if (queue.deadline > now) break;
+    end(fragments, queue);
+    expired.push(...queue.frames);
+  }
+  fragments.ended = [];
+  return expired;
+}
+
+/** Frames of the oldest datagrams, until what waits is within the memory limit. */
+export function evict(fragments: Fragments): HeldFrame[] {
+  const evicted: HeldFrame[] = [];
+  for (const queue of fragments.queues.values()) {
+    if (fragments.octets <= MEMORY_LIMIT) break;
+    end(fragments, queue);
+    evicted.push(...queue.frames);
+  }
+  fragments.ended = [];
+  return evicted;
+}
+
+/**
+ * Put a complete datagram together in `into`: the IPv4 header of its first fragment, cleared of its fragment fields, and
+ * as much of the payload as was captured without a gap. Returns the end of it; the declared end is `total`.
+ */
+export function assemble(
+  frames: readonly HeldFrame[],
+  into: Uint8Array,
+): { readonly end: number; readonly total: number } {
+  const ordered = frames.toSorted((a, b) => a.from - b.from);
+  const first = ordered[0]!;
+  const header = first.headerLength;
+  into.set(first.datagram.subarray(0, header), 0);
+  const total = header + ordered.at(-1)!.to;
+  into[2] = total >>> 8;
+  into[3] = total & 0xff;
+  into[6] = 0;
+  into[7] = 0;
+  let end = header;
+  for (const frame of ordered) {
+    const payload = frame.datagram.subarray(frame.headerLength);
+    into.set(payload, header + frame.from);
+    end = header + frame.from + payload.length;
+    if (payload.length < frame.to - frame.from) break;
+  }
+  return { end, total };
+}

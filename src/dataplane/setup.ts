@@ -1,0 +1,71 @@
+/** Building a dataplane from a foundation and the rules of its cells. */
+import { createDirectory } from '../foundation/directory.ts';
+import { hostVethName, VTEP_NAME, vtepAddress, vtepMac } from '../foundation/lease.ts';
+import type { Foundation, Cell as FoundationCell } from '../foundation/model.ts';
+import type { Backend } from '../rules/evaluator.ts';
+import { InterfaceNames } from '../rules/interfaces.ts';
+import type { Ruleset, Table } from '../rules/model.ts';
+import { createReference } from '../rules/reference.ts';
+import { tableOf } from '../rules/table.ts';
+import { type Cell, reasonsOf } from './cell.ts';
+import { create, type Dataplane, type Options } from './dataplane.ts';
+
+/** The rules that one cell runs, and which iptables wrote them. */
+export interface CellRules {
+  readonly ruleset: Ruleset;
+  readonly backend: Backend;
+}
+
+/** What a kernel without rules does: three empty chains with policy ACCEPT. */
+const EMPTY_FILTER: Table = {
+  name: 'filter',
+  chains: ['INPUT', 'FORWARD', 'OUTPUT'].map((name) => ({ name, policy: 'ACCEPT', counters: null, rules: [] })),
+};
+
+/**
+ * A dataplane for all cells of `foundation`. `rules` has an entry for every cell, by name; a cell without one accepts
+ * everything.
+ */
+export function createDataplane(
+  foundation: Foundation,
+  rules: ReadonlyMap<string, CellRules>,
+  options: Options,
+): Dataplane {
+  const interfaces = new InterfaceNames();
+  const directory = createDirectory(foundation);
+  const instanceInterfaces = Int32Array.from(directory.instances, ({ address }) =>
+    interfaces.number(hostVethName(address)),
+  );
+  const cells = foundation.cells.map((cell, index) =>
+    createCell(foundation, cell, index, rules.get(cell.name), interfaces),
+  );
+  return create(cells, directory, instanceInterfaces, options);
+}
+
+function createCell(
+  foundation: Foundation,
+  cell: FoundationCell,
+  index: number,
+  rules: CellRules | undefined,
+  interfaces: InterfaceNames,
+): Cell {
+  const table = (rules === undefined ? undefined : tableOf(rules.ruleset, 'filter')) ?? EMPTY_FILTER;
+  const filter = createReference(table, interfaces, { backend: rules?.backend ?? 'nft' });
+  return {
+    index,
+    name: cell.name,
+    underlay: cell.underlay,
+    lease: cell.lease,
+    overlay: foundation.overlay.network,
+    vtepAddress: vtepAddress(cell.lease),
+    vtepMac: vtepMac(cell.lease),
+    vni: foundation.overlay.vni,
+    vtepInterface: interfaces.number(VTEP_NAME),
+    underlayInterface: interfaces.number(cell.interfaces[0] ?? 'eth0'),
+    filter,
+    forwardChain: filter.prepare('FORWARD'),
+    inputChain: filter.prepare('INPUT'),
+    asksAddressTypes: filter.rules.rules.some(({ rule }) => rule.matches.some(({ kind }) => kind === 'addrtype')),
+    reasons: reasonsOf(filter.rules),
+  };
+}
