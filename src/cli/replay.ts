@@ -1,0 +1,213 @@
+/** `tagplane replay`: what happens to the packets of a capture, and which rule decided. */
+import { Command, InvalidArgumentError } from 'commander';
+import { openSource } from '../capture/file.ts';
+import { merge } from '../capture/merge.ts';
+import { type CaptureReader, open, type RecordSource } from '../capture/reader.ts';
+import type { Dataplane } from '../dataplane/dataplane.ts';
+import { createDataplane } from '../dataplane/setup.ts';
+import { VERDICT_NAMES } from '../dataplane/verdict.ts';
+import { createEnds } from '../replay/ends.ts';
+import * as flows from '../replay/flows.ts';
+import { type Playback, play } from '../replay/player.ts';
+import { type Summary, summarise } from '../replay/summary.ts';
+import { describeError, EXIT, exitCodeOf } from './exit.ts';
+import { type Inputs, openOutputs } from './replay-outputs.ts';
+import { report } from './replay-report.ts';
+import { addSourceOptions, loadSources, type SourceOptions, type Sources } from './sources.ts';
+import { styleFor } from './style.ts';
+import { printable } from './text.ts';
+import { SCHEMA_VERSION } from './verdict-lines.ts';
+
+interface ReplayOptions extends SourceOptions {
+  readonly json?: boolean;
+  readonly ndjson?: boolean;
+  readonly verdicts?: string;
+  readonly write?: string;
+  readonly split?: string;
+  readonly strictChecksums?: boolean;
+  readonly connections: number;
+  readonly top: number;
+  readonly failOn?: readonly string[];
+  readonly quiet?: boolean;
+}
+
+const REPORT_WIDTH = 80;
+const DEFAULT_TOP = 20;
+/** 32 octets each; nf_conntrack's own limit on a large cell is of this order. */
+const DEFAULT_CONNECTIONS = 1 << 21;
+
+function wholeNumber(text: string): number {
+  if (text === 'all') return Number.POSITIVE_INFINITY;
+  if (!/^[1-9][0-9]{0,9}$/.test(text)) throw new InvalidArgumentError('expected a whole number from 1, or "all"');
+  return Number(text);
+}
+
+function verdictNames(text: string): string[] {
+  const names = text.split(',');
+  const wrong = names.find((name) => !(VERDICT_NAMES as readonly string[]).includes(name));
+  if (wrong !== undefined)
+    throw new InvalidArgumentError(`"${wrong}" is no verdict, expected ${VERDICT_NAMES.join(', ')}`);
+  return names;
+}
+
+export function replayCommand(): Command {
+  const command = new Command('replay')
+    .argument('<capture...>', 'pcap or pcapng, also gzip or zstd; - is standard input; several are merged by time')
+    .option('--json', 'the report as one JSON document')
+    .option('--ndjson', 'a line of JSON per packet on standard output, in place of the report')
+    .option('--verdicts <file>', 'write a line of JSON per packet')
+    .option('-w, --write <file>', 'write a pcapng with the verdict in the comment of every packet')
+    .option('--split <directory>', 'write one pcapng per verdict')
+    .option(
+      '--strict-checksums',
+      'drop for wrong UDP checksums, as a cell does; without it they are taken for offloading',
+    )
+    .option('--connections <number>', 'most connections to remember', wholeNumber, DEFAULT_CONNECTIONS)
+    .option('--top <number>', 'rows of the tables, or "all"', wholeNumber, DEFAULT_TOP)
+    .option('--fail-on <verdicts>', 'exit with 1 when a packet got one of these verdicts', verdictNames)
+    .option('-q, --quiet', 'no report, only the files that were asked for');
+  return addSourceOptions(command)
+    .addHelpText('after', HELP)
+    .action(async (captures: string[], options: ReplayOptions) => replay(captures, options));
+}
+
+const HELP = `
+Examples:
+  $ tagplane replay capture.pcapng --foundation foundation.yaml
+  $ tagplane replay eth0.pcap --foundation cells.yaml --iptables cell-b=iptables-save.txt
+  $ tagplane replay a.pcap b.pcap.gz --foundation foundation.yaml -w judged.pcapng
+  $ tcpdump -i eth0 -w - port 4789 | tagplane replay - --foundation foundation.yaml --ndjson
+
+A frame to a known cell is judged by that cell. A frame from a known cell feeds that cell's
+connection tracking, so that replies are known. docs/replay.md explains verdicts and reasons.`;
+
+/** The captures, opened, as one source of records. */
+interface Opened {
+  readonly source: RecordSource;
+  readonly readers: readonly CaptureReader[];
+}
+
+async function openCaptures(paths: readonly string[]): Promise<Opened> {
+  const readers: CaptureReader[] = [];
+  for (const [file, path] of paths.entries()) readers.push(await open(await openSource(path), { file }));
+  return { source: readers.length === 1 ? readers[0]! : await merge(readers), readers };
+}
+
+function inputsOf({ source, readers }: Opened, paths: readonly string[]): Inputs {
+  return {
+    files: paths,
+    epochNanoseconds: () => source.epochNanoseconds,
+    describe: (file, index) => {
+      const described = readers[file]?.interfaces[index];
+      const name = described?.name ?? `interface ${index}`;
+      return { name: paths.length > 1 ? `${paths[file]}: ${name}` : name, snapLength: described?.snapLength ?? 0 };
+    },
+  };
+}
+
+async function replay(paths: readonly string[], options: ReplayOptions): Promise<void> {
+  const sources = await loadSources(options);
+  for (const warning of sources.warnings) process.stderr.write(`tagplane: ${printable(warning)}\n`);
+  const dataplane = createDataplane(sources.foundation, sources.rules, {
+    vxlanPort: sources.foundation.overlay.port,
+    strictChecksums: options.strictChecksums === true,
+    connectionLimit: options.connections,
+    judged: sources.cells,
+  });
+  const opened = await openCaptures(paths);
+  const outputs = openOutputs(
+    { verdicts: options.verdicts, write: options.write, split: options.split, ndjson: options.ndjson === true },
+    dataplane,
+    inputsOf(opened, paths),
+  );
+  const table = flows.create(createEnds(dataplane.directory));
+  const interruption = watchForInterruption();
+  const began = process.hrtime.bigint();
+  let playback: Playback;
+  try {
+    const observers = [(burst: Parameters<typeof flows.add>[1]) => flows.add(table, burst), ...outputs.observers];
+    playback = await play(opened.source, dataplane, observers, () => interruption.code !== 0);
+    if (playback.damage !== null && exitCodeOf(playback.damage) !== EXIT.INPUT) throw playback.damage;
+    await outputs.finish();
+  } catch (error) {
+    await outputs.abort();
+    throw error;
+  } finally {
+    await opened.source.close();
+    interruption.end();
+  }
+  const elapsed = Number(process.hrtime.bigint() - began);
+  const summary = summarise(dataplane, table, playback.backwards);
+  if (options.ndjson !== true && options.quiet !== true) {
+    printReport(
+      { summary, dataplane, playback, sources, elapsed, epoch: opened.source.epochNanoseconds },
+      paths,
+      options,
+    );
+  }
+  process.exitCode = exitCode(summary, playback, options, interruption.code);
+}
+
+/** First the worst: a bug of ours, damaged input, an interruption, findings. */
+function exitCode(summary: Summary, playback: Playback, options: ReplayOptions, interrupted: number): number {
+  if (summary.unreconciled !== 0) {
+    process.stderr.write(`tagplane: internal error: ${summary.unreconciled} packets are missing from the sums\n`);
+    return EXIT.BUG;
+  }
+  if (playback.damage !== null) {
+    process.stderr.write(`${describeError(playback.damage)}\n`);
+    return exitCodeOf(playback.damage);
+  }
+  if (interrupted !== 0) return interrupted;
+  const found = options.failOn?.some((verdict) => summary.verdicts[verdict]! > 0) ?? false;
+  return found ? EXIT.FINDINGS : EXIT.DONE;
+}
+
+/** SIGINT and SIGTERM stop the replay at the next burst, with outputs complete up to there; a second one ends at once. */
+function watchForInterruption(): { code: number; end: () => void } {
+  const state = { code: 0 as number, end: () => undefined };
+  const listen = (signal: NodeJS.Signals, code: number): (() => void) => {
+    const listener = (): void => {
+      if (state.code !== 0) process.exit(code);
+      state.code = code;
+    };
+    process.on(signal, listener);
+    return () => void process.off(signal, listener);
+  };
+  const stops = [listen('SIGINT', EXIT.INTERRUPTED), listen('SIGTERM', EXIT.TERMINATED)];
+  state.end = () => {
+    for (const stop of stops) stop();
+  };
+  return state;
+}
+
+interface Replayed {
+  readonly summary: Summary;
+  readonly dataplane: Dataplane;
+  readonly playback: Playback;
+  readonly sources: Sources;
+  readonly elapsed: number;
+  readonly epoch: bigint;
+}
+
+function printReport(replayed: Replayed, paths: readonly string[], options: ReplayOptions): void {
+  const { summary, dataplane, playback, sources, elapsed, epoch } = replayed;
+  if (options.json === true) {
+    const document = { schemaVersion: SCHEMA_VERSION, captures: paths, rules: sources.origins, ...summary };
+    process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    return;
+  }
+  const lines = report({
+    summary,
+    dataplane,
+    playback,
+    files: paths,
+    epochNanoseconds: epoch,
+    origins: sources.origins,
+    elapsed,
+    width: Math.max(REPORT_WIDTH, process.stdout.isTTY ? process.stdout.columns : 0),
+    style: styleFor(process.stdout.isTTY, process.env),
+    top: options.top,
+  });
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
