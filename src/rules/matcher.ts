@@ -9,10 +9,10 @@
 import { ACTION } from './flatten.ts';
 import { hasConnection } from './match.ts';
 import { type Outcome, RULE_VERDICT, type RulePacket } from './packet.ts';
-import { BARRIER, ENTRY_WORDS, hashKey, type Plan, SLOT_WORDS } from './plan.ts';
+import { BARRIER, ENTRY_WORDS, type Plan, SLOT_WORDS } from './plan.ts';
 import { ANSWER, type Context, runProgram } from './program.ts';
 import { recordLog } from './target.ts';
-import { INTERFACE_LIMIT } from './tuples.ts';
+import { hashKey, INTERFACE_LIMIT } from './tuples.ts';
 
 /** Beyond every position: a tuple has nothing more to offer. */
 const NONE = 0x7fffffff;

@@ -18,7 +18,7 @@
 import { type Condition, isFence, OP } from './condition.ts';
 import { ACTION, type Flat, type Label } from './flatten.ts';
 import { emit } from './program.ts';
-import { chooseTuples, type Placed, type Shape, type Tuple } from './tuples.ts';
+import { chooseTuples, hashKey, type Placed, type Shape, type Tuple } from './tuples.ts';
 
 export const SLOT_WORDS = 8;
 export const ENTRY_WORDS = 8;
@@ -160,20 +160,12 @@ function hoist(entries: Int32Array, at: number, { op, negated, a, b }: Condition
 /** Room for a key per entry, and always one empty slot to end a search. */
 const tableSize = (tuple: Tuple): number => 2 ** Math.ceil(Math.log2(tuple.members.length * SLACK + 1));
 
-/** The hash of a key: the same function in the table's making and in its use. */
-export function hashKey(source: number, destination: number, mark: number, rest: number): number {
-  let hash = Math.imul(source, 0x9e3779b1) ^ Math.imul(destination, 0x85ebca6b);
-  hash ^= Math.imul(mark, 0xc2b2ae35) ^ Math.imul(rest, 0x27d4eb2f);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return hash ^ (hash >>> 13);
-}
-
 function fillTable(builder: Builder, tuple: Tuple, slots: Int32Array, offset: number, mask: number): void {
   const next = new Int32Array(tuple.members.length).fill(-1);
   const last = new Map<number, number>();
   const heads: { readonly slot: number; readonly head: number }[] = [];
   for (const [index, member] of tuple.members.entries()) {
-    const slot = claim(slots, offset, mask, member);
+    const slot = claim(slots, offset, mask, member.key);
     const previous = last.get(slot);
     if (previous === undefined) heads.push({ slot, head: index });
     else next[previous] = index;
@@ -191,7 +183,7 @@ function fillTable(builder: Builder, tuple: Tuple, slots: Int32Array, offset: nu
 }
 
 /** The slot of `key`, taken now if it is free. A taken slot's end is -1 until its bucket is written. */
-function claim(slots: Int32Array, offset: number, mask: number, key: Placed): number {
+function claim(slots: Int32Array, offset: number, mask: number, key: Shape): number {
   let index = hashKey(key.source, key.destination, key.mark, key.rest) & mask;
   for (;;) {
     const slot = offset + index * SLOT_WORDS;

@@ -12,13 +12,15 @@ import { type Entry, keyable } from './flatten.ts';
 /** A tuple with fewer entries than this costs more to look up than its entries cost to ask. */
 const MINIMUM_ENTRIES = 4;
 const MAXIMUM_TUPLES = 24;
+/** A tuple that would add no more than this to any bucket of a wider one is cheaper there. */
+const GUESTS = 4;
 /** Interface numbers that fit the packed word of a key; 4095 stands for every number beyond. */
 export const INTERFACE_LIMIT = 4095;
 const PROTOCOL_BITS = 0xff;
 const IN_BITS = 0xfff << 8;
 const OUT_BITS = 0xfff << 20;
 
-/** Masks over the four words of a key: source, destination, mark, and protocol with interfaces. */
+/** The four words of a key, or masks over them: source, destination, mark, and protocol with interfaces. */
 export interface Shape {
   readonly source: number;
   readonly destination: number;
@@ -26,13 +28,10 @@ export interface Shape {
   readonly rest: number;
 }
 
-/** An entry's place: its position, the four words of its key, and the conditions that the key does not answer. */
+/** An entry's place: its position, the words of its key, and the conditions that the key does not answer. */
 export interface Placed {
   readonly position: number;
-  readonly source: number;
-  readonly destination: number;
-  readonly mark: number;
-  readonly rest: number;
+  readonly key: Shape;
   readonly residual: readonly Condition[];
 }
 
@@ -46,29 +45,80 @@ const EMPTY: Shape = { source: 0, destination: 0, mark: 0, rest: 0 };
 
 /** Distribute entries over tuples, in ascending order of their first position. */
 export function chooseTuples(entries: readonly (Entry | null)[]): Tuple[] {
-  const keys = entries.map((one) => (one === null ? null : keyOf(one)));
-  const counts = new Map<string, { readonly shape: Shape; count: number }>();
-  const own = keys.map((key) => (key === null ? '' : nameOf(key.shape)));
-  for (const [position, key] of keys.entries()) {
-    if (key === null) continue;
-    const known = counts.get(own[position]!);
-    if (known === undefined) counts.set(own[position]!, { shape: key.shape, count: 1 });
-    else known.count += 1;
+  const groups = new Map<string, Group>();
+  for (const [position, one] of entries.entries()) {
+    if (one === null) continue;
+    const key = keyOf(one);
+    const name = nameOf(key.shape);
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, { shape: key.shape, members: [{ position, one, key }] });
+    else group.members.push({ position, one, key });
   }
-  const kept = [...counts.values()]
-    .filter(({ count, shape }) => count >= MINIMUM_ENTRIES && nameOf(shape) !== nameOf(EMPTY))
-    .sort((one, other) => other.count - one.count)
-    .slice(0, MAXIMUM_TUPLES)
-    .map(({ shape }) => shape);
-  const chosen = new Map<string, Tuple>();
-  const tuples = new Map<Shape, Tuple>();
-  for (const [name, { shape }] of counts) chosen.set(name, tupleFor(shape, kept, tuples));
-  for (const [position, key] of keys.entries()) {
-    if (key === null) continue;
-    const tuple = chosen.get(own[position]!)!;
-    tuple.members.push(place(position, entries[position]!, key, tuple.shape));
+  const tuples = merge([...groups.values()]).map(
+    ({ shape, members }): Tuple => ({
+      shape,
+      members: members
+        .map(({ position, one, key }) => place(position, one, key, shape))
+        .sort((one, other) => one.position - other.position),
+    }),
+  );
+  return tuples.sort((one, other) => one.members[0]!.position - other.members[0]!.position);
+}
+
+interface Group {
+  readonly shape: Shape;
+  readonly members: { readonly position: number; readonly one: Entry; readonly key: Key }[];
+}
+
+/**
+ * Move groups that are too small, too many, or cheaper as a few entries more in wider buckets into the narrowest group
+ * that is wider; narrow ones first, so that what they bring along counts.
+ */
+function merge(groups: readonly Group[]): Group[] {
+  const ranked = groups.filter(({ shape }) => narrowness(shape) > 0);
+  ranked.sort((one, other) => other.members.length - one.members.length);
+  const large = ranked.slice(0, MAXIMUM_TUPLES).filter(({ members }) => members.length >= MINIMUM_ENTRIES);
+  const all = groups.find(({ shape }) => narrowness(shape) === 0) ?? { shape: EMPTY, members: [] };
+  const kept = new Set([all, ...large]);
+  for (const group of ranked.sort((one, other) => narrowness(other.shape) - narrowness(one.shape))) {
+    const home = narrowestWithin(kept, group) ?? all;
+    if (kept.has(group) && (home === all || crowding(group, home.shape) > GUESTS)) continue;
+    kept.delete(group);
+    for (const member of group.members) home.members.push(member);
   }
-  return [...tuples.values()].sort((one, other) => one.members[0]!.position - other.members[0]!.position);
+  return [...kept].filter(({ members }) => members.length > 0);
+}
+
+/** The narrowest of `groups` whose shape is wider than that of `group`. */
+function narrowestWithin(groups: Iterable<Group>, group: Group): Group | undefined {
+  let best: Group | undefined;
+  for (const wide of groups) {
+    if (wide === group || !isWithin(group.shape, wide.shape)) continue;
+    if (best === undefined || narrowness(wide.shape) > narrowness(best.shape)) best = wide;
+  }
+  return best;
+}
+
+/** The most entries that `group` would add to one bucket of the tuple of `wide`; equal hashes count as equal keys. */
+function crowding(group: Group, wide: Shape): number {
+  const guests = new Map<number, number>();
+  let most = 0;
+  for (const { key } of group.members) {
+    const { source, destination, mark, rest } = valuesOf(key, wide);
+    const hash = hashKey(source, destination, mark, rest);
+    const count = (guests.get(hash) ?? 0) + 1;
+    guests.set(hash, count);
+    if (count > most) most = count;
+  }
+  return most;
+}
+
+/** The hash of a key: the same function in a table's making and in its use. */
+export function hashKey(source: number, destination: number, mark: number, rest: number): number {
+  let hash = Math.imul(source, 0x9e3779b1) ^ Math.imul(destination, 0x85ebca6b);
+  hash ^= Math.imul(mark, 0xc2b2ae35) ^ Math.imul(rest, 0x27d4eb2f);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return hash ^ (hash >>> 13);
 }
 
 interface Key {
@@ -80,7 +130,9 @@ interface Key {
 function keyOf(one: Entry): Key {
   const fields: Condition[] = [];
   let [source, destination, mark, rest] = [0, 0, 0, 0];
-  for (const condition of one.conditions.slice(0, keyable(one))) {
+  const end = keyable(one);
+  for (let index = 0; index < end; index += 1) {
+    const condition = one.conditions[index]!;
     if (!isExact(condition)) continue;
     const { op, a, b } = condition;
     if (op === OP.SOURCE && source === 0) source = b;
@@ -114,28 +166,33 @@ const bits = (word: number): number => {
 const narrowness = (shape: Shape): number =>
   bits(shape.source) + bits(shape.destination) + bits(shape.mark) + bits(shape.rest);
 
-function tupleFor(shape: Shape, kept: readonly Shape[], tuples: Map<Shape, Tuple>): Tuple {
-  let best = EMPTY;
-  for (const wide of kept) if (isWithin(shape, wide) && narrowness(wide) > narrowness(best)) best = wide;
-  const tuple = tuples.get(best) ?? { shape: best, members: [] };
-  tuples.set(best, tuple);
-  return tuple;
+/** What the conditions behind `key` want of the fields of `shape`, as the four words of a key. */
+function valuesOf(key: Key, shape: Shape): Shape {
+  let [source, destination, mark, rest] = [0, 0, 0, 0];
+  for (const { op, a } of key.fields) {
+    if (op === OP.SOURCE) source = a & shape.source;
+    else if (op === OP.DESTINATION) destination = a & shape.destination;
+    else if (op === OP.MARK) mark = a & shape.mark;
+    else if (op === OP.PROTOCOL) rest |= a & shape.rest;
+    else if (op === OP.IN) rest |= (a << 8) & shape.rest;
+    else rest |= (a << 20) & shape.rest;
+  }
+  return { source, destination, mark, rest };
+}
+
+/** Whether a key of `shape` answers a condition that went into a key. */
+function answers(shape: Shape, { op }: Condition): boolean {
+  if (op === OP.SOURCE) return shape.source !== 0;
+  if (op === OP.DESTINATION) return shape.destination !== 0;
+  if (op === OP.MARK) return shape.mark !== 0;
+  if (op === OP.PROTOCOL) return (shape.rest & PROTOCOL_BITS) !== 0;
+  return (shape.rest & (op === OP.IN ? IN_BITS : OUT_BITS)) !== 0;
 }
 
 function place(position: number, one: Entry, key: Key, shape: Shape): Placed {
-  let [source, destination, mark, rest] = [0, 0, 0, 0];
-  const answered = new Set<Condition>();
-  for (const condition of key.fields) {
-    const { op, a } = condition;
-    if (op === OP.SOURCE && shape.source !== 0) source = a;
-    else if (op === OP.DESTINATION && shape.destination !== 0) destination = a;
-    else if (op === OP.MARK && shape.mark !== 0) mark = a;
-    else if (op === OP.PROTOCOL && (shape.rest & PROTOCOL_BITS) !== 0) rest |= a;
-    else if (op === OP.IN && (shape.rest & IN_BITS) !== 0) rest |= a << 8;
-    else if (op === OP.OUT && (shape.rest & OUT_BITS) !== 0) rest |= a << 20;
-    else continue;
-    answered.add(condition);
+  const residual: Condition[] = [];
+  for (const condition of one.conditions) {
+    if (!key.fields.includes(condition) || !answers(shape, condition)) residual.push(condition);
   }
-  const residual = one.conditions.filter((condition) => !answered.has(condition));
-  return { position, source, destination, mark, rest, residual };
+  return { position, key: valuesOf(key, shape), residual };
 }
