@@ -20,7 +20,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
 };
 /** Files of `wire` that are not headers: they may be imported by headers, or know how headers are stacked. */
 const WIRE_COMMON = ['fault.ts', 'checksum.ts', 'address.ts', 'protocol.ts', 'options.ts'];
-const WIRE_STACKING = ['layers.ts', 'stack.ts', 'explain.ts', 'integrity.ts', 'names.ts', 'quote.ts'];
+const WIRE_STACKING = ['layers.ts', 'walk.ts', 'stack.ts', 'explain.ts', 'integrity.ts', 'names.ts', 'quote.ts'];
 /** The one file of `capture` that touches the machine. */
 const CAPTURE_IO = 'capture/file.ts';
 

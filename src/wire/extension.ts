@@ -46,22 +46,25 @@ export function check(view: DataView, at: number, end: number, protocol: number)
   if (end - at < HEADER_LENGTH) return FAULT.EXTENSION_SHORT;
   if (headerLength(view, at, protocol) > end - at) return FAULT.EXTENSION_LENGTH_BEYOND_END;
   if (protocol !== HOP_BY_HOP && protocol !== DESTINATION) return FAULT.NONE;
-  return checkOptions(view, at + FIXED, payloadStart(view, at, protocol));
+  return badOption(view, at, protocol) < 0 ? FAULT.NONE : FAULT.EXTENSION_OPTION_BEYOND_HEADER;
 }
 
-/** Each step advances by an octet at least, and a header has at most 2046 of them. */
-function checkOptions(view: DataView, at: number, end: number): Fault {
-  let next = at;
+/**
+ * Offset of the first option that does not end within the header, or -1. Each step advances by an octet at least, and a
+ * header has room for 2046 of them.
+ */
+export function badOption(view: DataView, at: number, protocol: number): number {
+  const end = payloadStart(view, at, protocol);
+  let next = at + FIXED;
   while (next < end) {
     if (view.getUint8(next) === PAD1) {
       next++;
       continue;
     }
-    if (next + 1 >= end) return FAULT.EXTENSION_OPTION_BEYOND_HEADER;
+    if (next + 1 >= end || view.getUint8(next + 1) > end - next - 2) return next;
     next += 2 + view.getUint8(next + 1);
-    if (next > end) return FAULT.EXTENSION_OPTION_BEYOND_HEADER;
   }
-  return FAULT.NONE;
+  return -1;
 }
 
 export const nextHeader = (view: DataView, at: number): number => view.getUint8(at + NEXT_HEADER);

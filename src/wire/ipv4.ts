@@ -105,6 +105,9 @@ export const moreFragments = (view: DataView, at: number): number => (view.getUi
 /** In octets. */
 export const fragmentOffset = (view: DataView, at: number): number =>
   (view.getUint16(at + FLAGS_AND_OFFSET) & 0x1fff) << 3;
+/** Whether the packet is a fragment, the first one or a later one. */
+export const isFragment = (view: DataView, at: number): boolean =>
+  (view.getUint16(at + FLAGS_AND_OFFSET) & 0x3fff) !== 0;
 export const timeToLive = (view: DataView, at: number): number => view.getUint8(at + TIME_TO_LIVE);
 export const protocol = (view: DataView, at: number): number => view.getUint8(at + PROTOCOL);
 export const headerChecksum = (view: DataView, at: number): number => view.getUint16(at + HEADER_CHECKSUM);
@@ -119,6 +122,10 @@ export const payloadEnd = (view: DataView, at: number): number => at + totalLeng
 /** Offset of the first whole option of `kind` (its type octet), or -1. */
 export const findOption = (view: DataView, at: number, kind: number): number =>
   options.find(view, optionsStart(view, at), payloadStart(view, at), kind);
+
+/** Offset of the first option that does not fit, or -1: what an ICMP parameter problem points at. */
+export const badOption = (view: DataView, at: number): number =>
+  options.bad(view, optionsStart(view, at), payloadStart(view, at));
 
 export const setEcn = (view: DataView, at: number, value: number): void =>
   view.setUint8(at + SERVICE, (view.getUint8(at + SERVICE) & 0xfc) | (value & 3));

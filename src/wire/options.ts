@@ -13,23 +13,29 @@ const END_OF_LIST = 0;
 const NO_OPERATION = 1;
 const SHORTEST = 2;
 
-/** Walk the options in `[at, end)`; give `belowTwo` or `beyondEnd` for the first that does not fit. */
-export function check(view: DataView, at: number, end: number, belowTwo: Fault, beyondEnd: Fault): Fault {
+/** Offset of the first option in `[at, end)` that does not fit, or -1 when all do. */
+export function bad(view: DataView, at: number, end: number): number {
   let next = at;
   while (next < end) {
     const kind = view.getUint8(next);
-    if (kind === END_OF_LIST) return FAULT.NONE;
+    if (kind === END_OF_LIST) return -1;
     if (kind === NO_OPERATION) {
       next++;
       continue;
     }
-    if (next + 1 >= end) return beyondEnd;
+    if (next + 1 >= end) return next;
     const length = view.getUint8(next + 1);
-    if (length < SHORTEST) return belowTwo;
-    if (length > end - next) return beyondEnd;
+    if (length < SHORTEST || length > end - next) return next;
     next += length;
   }
-  return FAULT.NONE;
+  return -1;
+}
+
+/** Walk the options in `[at, end)`; give `belowTwo` or `beyondEnd` for the first that does not fit. */
+export function check(view: DataView, at: number, end: number, belowTwo: Fault, beyondEnd: Fault): Fault {
+  const found = bad(view, at, end);
+  if (found < 0) return FAULT.NONE;
+  return found + 1 < end && view.getUint8(found + 1) < SHORTEST ? belowTwo : beyondEnd;
 }
 
 /**

@@ -34,6 +34,7 @@ export const PROTOCOL = {
   ICMP: 1,
   TCP: 6,
   UDP: 17,
+  DCCP: 33,
   ROUTING: 43,
   FRAGMENT: 44,
   ESP: 50,

@@ -53,7 +53,7 @@ export interface Layers {
   readonly inner: Stack;
 }
 
-const createStack = (): Stack => ({
+export const createStack = (): Stack => ({
   link: -1,
   vlan: -1,
   vlanCount: 0,

@@ -116,6 +116,10 @@ export const payloadStart = (view: DataView, at: number): number => at + headerL
 export const findOption = (view: DataView, at: number, end: number, kind: number): number =>
   options.find(view, optionsStart(view, at), Math.min(payloadStart(view, at), end), kind);
 
+/** Offset of the first option before `end` that does not fit, or -1. */
+export const badOption = (view: DataView, at: number, end: number): number =>
+  options.bad(view, optionsStart(view, at), Math.min(payloadStart(view, at), end));
+
 export const setSourcePort = (view: DataView, at: number, value: number): void =>
   view.setUint16(at + SOURCE_PORT, value);
 export const setDestinationPort = (view: DataView, at: number, value: number): void =>

@@ -1,0 +1,93 @@
+/**
+ * Frames from outside: each was put together by a Linux kernel, and its fields and checksums were read with tshark. They
+ * are the vectors of the `wire` tests.
+ */
+
+/**
+ * The packet of the Cloud Foundry documentation of container-to-container networking: HTTP from tag 3, VNI 1, between two
+ * Diego cells of a GCP deployment. The outer UDP checksum is 0, all others are right.
+ */
+export const DOCUMENTATION =
+  '42010a00000142010a00200f08004500 00b869c100004011cc540a00200f0a00' +
+  '1011a2c512b500a40000880000030000 0100eeee0aff9000eeee0aff52000800' +
+  '45000086ae2d40003f0694c40aff5243 0aff903fe2c61f9084e67f2b872d297f' +
+  '801800d71be500000101080a0090d102 0091e92a474554202f20485454502f31' +
+  '2e310d0a557365722d4167656e743a20 6375726c2f372e33352e300d0a486f73' +
+  '743a2031302e3235352e3134342e3633 3a383038300d0a4163636570743a202a' +
+  '2f2a0d0a0d0a';
+
+/**
+ * A SYN from 10.255.1.4 to 10.255.2.7:8080 as it leaves cell 10.0.0.101 in VXLAN with tag 1, Linux 6.18. The outer UDP
+ * checksum is the one that the sending host shows: the sum of the pseudo-header, for the network card to complete.
+ */
+export const SYN =
+  '42010a000066 42010a000065 0800' +
+  '4500006e7dbb00004011e7f90a0000650a000066' +
+  'cb2112b5005a1536' +
+  '8800000100000100' +
+  'eeee0aff0200 eeee0aff0100 0800' +
+  '4500003c123440003f0610800aff01040aff0207' +
+  '9c401f901122334400000000a002fd5cef460000' +
+  '020405820402080a000f42400000000001030307';
+
+/** ARP request of 10.9.8.1 for 10.9.8.2. */
+export const ARP = 'ffffffffffff02000000000a0806 000108000604000102000000000a0a0908010000000000000a090802';
+
+/** Echo request from 10.9.8.1 to 10.9.8.2, from `ping`. */
+export const ECHO =
+  '02000000000b02000000000a0800' +
+  '45000054151b40004001017a0a0908010a090802' +
+  '080056e6020c0001' +
+  '6b61036b000000006a6d070000000000101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f3031323334353637';
+
+/** The IP packet of ECHO behind the "cooked" headers of `tcpdump -i any`, sent by us. */
+export const COOKED = `00040001000602000000000a00000800${ECHO.slice(28)}`;
+export const COOKED2 = `08000000000000020001040602000000000a0000${ECHO.slice(28)}`;
+
+/** Port unreachable from 10.9.8.2, quoting a UDP datagram of 10.9.8.1:49803 to port 9. */
+export const UNREACHABLE =
+  '02000000000a02000000000b0800' +
+  '45c0003b0d8b0000400148630a0908020a090801' +
+  '0303a3c200000000' +
+  '4500001fa3bb4000401172fe0a0908010a090802' +
+  'c28b0009000b24316869 0a';
+
+/** Neighbour solicitation of fd00:9::1 for fd00:9::2. */
+export const SOLICITATION =
+  '3333ff00000202000000000a86dd' +
+  '6000000000203afffd000009000000000000000000000001ff0200000000000000000001ff000002' +
+  '87007d7c00000000' +
+  'fd0000090000000000000000000000020101 02000000000a';
+
+/** Multicast listener report: hop-by-hop options (router alert, PadN) before ICMPv6. */
+export const LISTENER =
+  '33330000001602000000000b86dd' +
+  '6000000000380001fe80000000000000000000fffe00000bff020000000000000000000000000016' +
+  '3a00050200000100' +
+  '8f006fd700000002' +
+  '04000000ff0200000000000000000001ff00000b04000000ff0200000000000000000001ff000002';
+
+/** Port unreachable over IPv6, quoting a UDP datagram of fd00:9::1 port 39230 to fd00:9::2 port 9. */
+export const UNREACHABLE6 =
+  '02000000000a02000000000b86dd' +
+  '600faf24003b3a40fd000009000000000000000000000002fd000009000000000000000000000001' +
+  '0104cc4300000000' +
+  '6007c6d3000b1140fd000009000000000000000000000001fd000009000000000000000000000002' +
+  '993e0009000bfa3268690a';
+
+/** The last fragment (octets 1448 to 1607) of an ICMPv6 echo request of 1608 octets. */
+export const LAST_FRAGMENT6 =
+  '02000000000b02000000000a86dd' +
+  '600ced6200a82c40fd000009000000000000000000000001fd000009000000000000000000000002' +
+  '3a0005a8cca48123' +
+  'a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedf' +
+  'e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f' +
+  '202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f';
+
+/** The first 70 octets of the first fragment of the same message; the frame was 1510 long. */
+export const FIRST_FRAGMENT6 =
+  '02000000000b02000000000a86dd' +
+  '600ced6205b02c40fd000009000000000000000000000001fd000009000000000000000000000002' +
+  '3a000001cca48123' +
+  '800064ce020d0001';
+export const FIRST_FRAGMENT6_LENGTH = 1510;
