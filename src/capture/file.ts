@@ -1,16 +1,35 @@
 /**
- * Captures as files of this machine: the one file of this floor that touches it (files, streams, decompression).
+ * Captures and outputs as files of this machine: the one file of this floor that touches it.
  *
  * A plain file is read with synchronous calls straight into the reader's chunk. Standard input, pipes and compressed
  * files come as streams. Compression is recognised by magic, gzip (all members) and zstd; what is inside is not looked
  * into again.
+ *
+ * An output file is written under `.NAME.PID.partial` beside its place and renamed when it is complete, so a file under
+ * its final name is always whole. Standard output, pipes and character devices are written directly.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
-import { stdin } from 'node:process';
-import type { Readable, Transform, Writable } from 'node:stream';
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  renameSync,
+  type Stats,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { pid, stdin, stdout } from 'node:process';
+import type { Readable, Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
-import { CaptureError, type CaptureErrorCode } from './error.ts';
+import { CaptureError, type CaptureErrorCode, OutputError, type OutputErrorCode } from './error.ts';
+import { type Codec, type Pull, pulledSource, through } from './pull.ts';
+import type { ByteSink } from './sink.ts';
 import type { ByteSource } from './source.ts';
 
 export interface SourceOptions {
@@ -23,9 +42,6 @@ const DEFAULT_MAXIMUM_DECOMPRESSED = 64 * 1024 ** 3;
 const PIECE_LENGTH = 16 * 1024;
 
 type Compression = 'gzip' | 'zstd';
-
-/** The next octets, or null at the end. */
-type Pull = () => Promise<Uint8Array | null>;
 
 const systemCode = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error';
@@ -120,34 +136,6 @@ function compressionOf(first: Uint8Array): Compression | null {
   return first[0] === 0x28 && first[1] === 0xb5 && first[2] === 0x2f && first[3] === 0xfd ? 'zstd' : null;
 }
 
-/** A source over pulled pieces, which ends with an error where it would grow beyond `maximum` octets. */
-function pulledSource(name: string, pull: Pull, close: () => void, maximum: number): ByteSource {
-  let piece: Uint8Array = new Uint8Array(0);
-  let total = 0;
-  return {
-    name,
-    size: null,
-    async read(into, at, length) {
-      while (piece.length === 0) {
-        const next = await pull();
-        if (next === null) return 0;
-        piece = next;
-      }
-      const count = Math.min(length, piece.length);
-      total += count;
-      if (total > maximum) {
-        const what = `decompressed data is larger than the limit of ${maximum} octets`;
-        const field = 'decompressed size';
-        throw new CaptureError({ code: 'capture.limit', file: name, offset: maximum, field, limit: maximum, what });
-      }
-      into.set(piece.subarray(0, count), at);
-      piece = piece.subarray(count);
-      return count;
-    },
-    close,
-  };
-}
-
 function decompressed(
   name: string,
   compression: Compression,
@@ -163,16 +151,6 @@ function decompressed(
     closeInput();
   };
   return pulledSource(name, pull, close, maximum);
-}
-
-interface Codec {
-  readonly writable: Writable;
-  readonly readable: Readable;
-  /** The error that people see for one of the stream. */
-  explain(error: unknown): CaptureError;
-  /** Resolves when the output has ended, with what went wrong outside the streams, or null. */
-  finished(): Promise<CaptureError | null>;
-  end(): void;
 }
 
 const cut = (name: string, compression: string, cause: unknown): CaptureError =>
@@ -231,59 +209,148 @@ function zstdProgram(name: string): Codec {
   };
 }
 
-/**
- * Pull `input` through a codec.
- *
- * A stream that fails throws away what it has decoded but not handed out. Everything decoded is therefore read before
- * the codec is told that its input has ended, which is when it would find a missing end.
- */
-function through(input: Pull, codec: Codec): Pull {
-  const { writable, readable } = codec;
-  let failed: unknown = null;
-  let ended = false;
-  let wake = (): void => undefined;
-  let drained = (): void => undefined;
-  const whenDrained = new Promise<void>((resolve) => {
-    drained = resolve;
-  });
-  let inputEnded = false;
-  readable.on('readable', () => wake());
-  readable.on('end', () => {
-    ended = true;
-    wake();
-  });
-  const fail = (error: unknown): void => {
-    failed ??= error;
-    wake();
-  };
-  readable.on('error', fail);
-  const pump = async (): Promise<void> => {
-    for (let piece = await input(); piece !== null; piece = await input()) {
-      const octets = piece;
-      await new Promise<void>((resolve) => writable.write(octets, () => resolve()));
-      if (failed !== null) return;
+export interface SinkOptions {
+  /** Files that are being read: the output must be none of them. */
+  readonly inputs?: readonly string[];
+}
+
+/** An output by path, or standard output as `-`. Throws OutputError. */
+export function openSink(path: string, options: SinkOptions = {}): ByteSink {
+  if (path === '-') return stdoutSink();
+  const there = statusOf(path);
+  if (there === null) return atomicSink(path);
+  for (const input of options.inputs ?? []) {
+    const read = statusOf(input);
+    if (read !== null && read.dev === there.dev && read.ino === there.ino) {
+      throw refusal('output.is-input', path, `is the input ${input}: write to another file`);
     }
-    inputEnded = true;
-    wake();
-    await whenDrained;
-    writable.end();
+  }
+  if (there.isDirectory() || there.isBlockDevice()) {
+    throw refusal(
+      'output.special',
+      path,
+      `is a ${there.isDirectory() ? 'directory' : 'block device'}, expected a file`,
+    );
+  }
+  return there.isFile() ? atomicSink(path) : directSink(path);
+}
+
+const statusOf = (path: string): Stats | null => statSync(path, { throwIfNoEntry: false }) ?? null;
+
+function refusal(code: OutputErrorCode, path: string, what: string): OutputError {
+  return new OutputError({ code, path, what });
+}
+
+function writeFailure(path: string, written: number, error: unknown): OutputError {
+  const code = systemCode(error);
+  if (code === 'EPIPE') {
+    return new OutputError(
+      { code: 'output.closed', path, written, systemCode: code, what: 'its reader is gone' },
+      error,
+    );
+  }
+  const what = `cannot be written: ${code}`;
+  return new OutputError({ code: 'output.write', path, written, systemCode: code, what }, error);
+}
+
+function openOutput(path: string, name: string, flags: number | string): number {
+  try {
+    return openSync(name, flags, 0o600);
+  } catch (error) {
+    throw writeFailure(path, 0, error);
+  }
+}
+
+/** A sink over a descriptor. After a failure or `abort` it is closed, `discard` was called, and nothing is written. */
+function descriptorSink(path: string, descriptor: number, complete: () => void, discard: () => void): ByteSink {
+  let written = 0;
+  let open = true;
+  const close = (after: () => void): void => {
+    if (!open) return;
+    // The number may belong to another file from now on.
+    open = false;
+    closeSync(descriptor);
+    after();
   };
-  pump().catch(fail);
-  return async () => {
-    for (;;) {
-      const octets = readable.read() as Uint8Array | null;
-      if (octets !== null) return octets;
-      if (failed !== null) throw failed instanceof CaptureError ? failed : codec.explain(failed);
-      if (ended) {
-        const problem = await codec.finished();
-        if (problem !== null) throw problem;
-        return null;
-      }
-      const awake = new Promise<void>((resolve) => {
-        wake = resolve;
+  const attempt = (step: () => void): void => {
+    if (!open) throw refusal('output.write', path, 'was closed before');
+    try {
+      step();
+    } catch (error) {
+      close(discard);
+      throw writeFailure(path, written, error);
+    }
+  };
+  return {
+    name: path,
+    write(octets) {
+      attempt(() => {
+        // The system may take only a part at a time.
+        for (let at = 0; at < octets.length; ) {
+          const count = writeSync(descriptor, octets, at, octets.length - at);
+          at += count;
+          written += count;
+        }
       });
-      if (inputEnded) drained();
-      await awake;
-    }
+    },
+    async finish() {
+      attempt(complete);
+      close(() => undefined);
+    },
+    abort: async () => close(discard),
+  };
+}
+
+function atomicSink(path: string): ByteSink {
+  const directory = dirname(path);
+  const partial = join(directory, `.${basename(path)}.${pid}.partial`);
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+  const descriptor = openOutput(path, partial, flags);
+  const complete = (): void => {
+    fsyncSync(descriptor);
+    renameSync(partial, path);
+    syncDirectory(directory);
+  };
+  return descriptorSink(path, descriptor, complete, () => unlinkSync(partial));
+}
+
+/** Make the rename itself durable, where the system lets a directory be synced. */
+function syncDirectory(path: string): void {
+  try {
+    const descriptor = openSync(path, 'r');
+    fsyncSync(descriptor);
+    closeSync(descriptor);
+  } catch {
+    // The file is complete under its name either way.
+  }
+}
+
+const directSink = (path: string): ByteSink =>
+  descriptorSink(
+    path,
+    openOutput(path, path, 'w'),
+    () => undefined,
+    () => undefined,
+  );
+
+function stdoutSink(): ByteSink {
+  const path = 'standard output';
+  let written = 0;
+  // The callback of the write tells; an error event that nobody hears would end the process.
+  const ignore = (): void => undefined;
+  stdout.on('error', ignore);
+  const finish = async (): Promise<void> => void stdout.off('error', ignore);
+  return {
+    name: path,
+    write: (octets) =>
+      new Promise<void>((resolve, reject) => {
+        stdout.write(octets, (error) => {
+          if (error != null) return reject(writeFailure(path, written, error));
+          written += octets.length;
+          resolve();
+        });
+      }),
+    finish,
+    abort: finish,
   };
 }

@@ -18,8 +18,6 @@ export interface Notes {
   withoutTime: number;
   /** Packets of an interface that was not described: not handed out. */
   unknownInterface: number;
-  /** Blocks with an option that does not fit: the options before it were used. */
-  malformedOptions: number;
   /** Sections whose stated length is not where the next section began. */
   sectionLength: number;
   /** Blocks that carry no packet and were passed over (names, statistics, secrets, custom and unknown blocks). */
@@ -37,7 +35,6 @@ export const create = (): Notes => ({
   timeInexact: 0,
   withoutTime: 0,
   unknownInterface: 0,
-  malformedOptions: 0,
   sectionLength: 0,
   skippedBlocks: 0,
   sizeChanged: 0,

@@ -8,26 +8,35 @@
 export const END_OF_OPTIONS = 0;
 export const COMMENT = 1;
 
-/** Call `visit` for each option in [at, end). Gives null, or what is wrong with the option where it had to stop. */
+/** True if the options in [at, end), a multiple of 4 octets, end where the block does or before. */
+export function fit(view: DataView, at: number, end: number, littleEndian: boolean): boolean {
+  let next = at;
+  while (next < end) {
+    if (view.getUint16(next, littleEndian) === END_OF_OPTIONS) return true;
+    const length = view.getUint16(next + 2, littleEndian);
+    if (length > end - next - 4) return false;
+    next += 4 + padded(length);
+  }
+  return true;
+}
+
+/** Call `visit` for each option in [at, end) up to one that does not fit; gives the position where it stopped. */
 export function walk(
   view: DataView,
   at: number,
   end: number,
   littleEndian: boolean,
   visit: (code: number, start: number, length: number) => void,
-): string | null {
+): number {
   let next = at;
   while (next < end) {
-    if (end - next < 4) return `option header: got ${end - next} of 4 octets`;
     const code = view.getUint16(next, littleEndian);
     const length = view.getUint16(next + 2, littleEndian);
-    if (code === END_OF_OPTIONS) return length === 0 ? null : `opt_endofopt has length ${length}, expected 0`;
-    const start = next + 4;
-    if (length > end - start) return `option ${code} has length ${length}, ${end - start} octets are left in the block`;
-    visit(code, start, length);
-    next = start + padded(length);
+    if (code === END_OF_OPTIONS || length > end - next - 4) return next;
+    visit(code, next + 4, length);
+    next += 4 + padded(length);
   }
-  return null;
+  return next;
 }
 
 /** `length` rounded up to a multiple of 4; `length` is below 2^31. */

@@ -231,7 +231,14 @@ function fixEpoch(pcap: Pcap): void {
   const { view, at } = pcap.chunk;
   pcap.epochSeconds = view.getUint32(at + SECONDS, pcap.littleEndian);
   pcap.epochFraction = view.getUint32(at + FRACTION, pcap.littleEndian);
-  pcap.epochNanoseconds = BigInt(pcap.epochSeconds) * 1_000_000_000n + BigInt(pcap.epochFraction * pcap.scale);
+  pcap.epochNanoseconds = timestamp(pcap, at);
+}
+
+/** Nanoseconds since 1970 of the record at `at` of the chunk. */
+export function timestamp(pcap: Pcap, at: number): bigint {
+  const { view } = pcap.chunk;
+  const seconds = BigInt(view.getUint32(at + SECONDS, pcap.littleEndian));
+  return seconds * 1_000_000_000n + BigInt(view.getUint32(at + FRACTION, pcap.littleEndian) * pcap.scale);
 }
 
 function tooLong(pcap: Pcap): CaptureError {
@@ -239,7 +246,9 @@ function tooLong(pcap: Pcap): CaptureError {
   const exchanged = pcap.lengths === EXCHANGED;
   const got = view.getUint32(at + (exchanged ? ORIGINAL_LENGTH : CAPTURED_LENGTH), pcap.littleEndian);
   const limit = MAXIMUM_CAPTURED_LENGTH;
-  const what = `captured length ${got} is larger than the maximum ${limit}`;
+  const magic = byteOrder(view, at) !== null || view.getUint32(at) === 0x0a0d0d0a;
+  const hint = magic ? ', and the record begins like a second capture file: were two files joined?' : '';
+  const what = `captured length ${got} is larger than the maximum ${limit}${hint}`;
   return damaged(pcap, { code: 'capture.corrupt', at, field: 'capturedLength', got, limit, what });
 }
 

@@ -9,20 +9,35 @@
  * Name resolution, statistics, secrets, journal, custom and unknown blocks are passed over by their length; what is in
  * them is not looked at. The section length is not used: writers get it wrong, and no reader needs it.
  */
+import {
+  badByteOrder,
+  badOption,
+  badTotal,
+  badTrailer,
+  beyondBlock,
+  beyondMaximum,
+  type Pcapng,
+  wholeBlock,
+} from './blocks.ts';
 import { BURST_CAPACITY, type RecordBurst } from './burst.ts';
 import { type Chunk, more } from './chunk.ts';
 import * as clock from './clock.ts';
 import type { CaptureError } from './error.ts';
 import { create as createNotes } from './notes.ts';
-import { padded } from './options.ts';
-import { damaged, EXACT_NANOSECONDS, lend, MAXIMUM_CAPTURED_LENGTH, type Reading } from './reading.ts';
+import * as options from './options.ts';
+import { damaged, EXACT_NANOSECONDS, lend, MAXIMUM_CAPTURED_LENGTH } from './reading.ts';
 import { addInterface, BYTE_ORDER_MAGIC, beginSection, INTERFACE_MINIMUM, SECTION_HEADER_MINIMUM } from './section.ts';
 
 export const SECTION_HEADER = 0x0a0d0d0a;
-export const INTERFACE_DESCRIPTION = 1;
+const INTERFACE_DESCRIPTION = 1;
 const PACKET = 2;
 const SIMPLE_PACKET = 3;
-export const ENHANCED_PACKET = 6;
+const NAME_RESOLUTION = 4;
+const INTERFACE_STATISTICS = 5;
+const ENHANCED_PACKET = 6;
+const DECRYPTION_SECRETS = 10;
+const CUSTOM = 0xbad;
+const CUSTOM_NOT_COPIED = 0x4000_0bad;
 
 const BLOCK_MINIMUM = 12;
 const PACKET_MINIMUM = 32;
@@ -30,26 +45,23 @@ const SIMPLE_MINIMUM = 16;
 const PACKET_OCTETS = 28;
 const SIMPLE_OCTETS = 12;
 /** libpcap's limits (sf-pcapng.c): 16 MiB for a block, 1 MiB for a section header. */
-export const MAXIMUM_BLOCK_LENGTH = 16 * 1024 * 1024;
+const MAXIMUM_BLOCK_LENGTH = 16 * 1024 * 1024;
 const MAXIMUM_SECTION_HEADER_LENGTH = 1024 * 1024;
+
+/** Fixed parts of the blocks that are passed over; a shorter one is damaged. */
+const MINIMUM_OF_SKIPPED: ReadonlyMap<number, number> = new Map([
+  [SIMPLE_PACKET, SIMPLE_MINIMUM],
+  [NAME_RESOLUTION, 16],
+  [INTERFACE_STATISTICS, 24],
+  [DECRYPTION_SECRETS, 20],
+  [CUSTOM, 16],
+  [CUSTOM_NOT_COPIED, 16],
+]);
 
 /** Why the walk over blocks stopped. */
 const FULL = 0;
 const NEED = 1;
 const DAMAGE = 2;
-
-export interface Pcapng extends Reading {
-  readonly format: 'pcapng';
-  /** One per interface of the file. */
-  readonly clocks: clock.Clock[];
-  littleEndian: boolean;
-  /** Number of the section, from 0; -1 before the first. */
-  section: number;
-  /** Index of interface 0 of this section. */
-  firstInterface: number;
-  /** Where the section said it would end. */
-  sectionEnd: number | null;
-}
 
 /** Read the section header that begins the chunk; its first four octets were recognised. */
 export async function open(chunk: Chunk, file: number): Promise<Pcapng> {
@@ -119,6 +131,7 @@ function locate(pcapng: Pcapng, burst: RecordBurst): number {
     if (type !== ENHANCED_PACKET && type !== PACKET) {
       chunk.at = at;
       pcapng.lastTime = lastTime;
+      pcapng.packets = first + row - 1;
       if (type === SIMPLE_PACKET && interfaces.length > pcapng.firstInterface) {
         why = simplePacket(pcapng, burst, row, first + row);
         if (why === FULL) row++;
@@ -145,7 +158,9 @@ function locate(pcapng: Pcapng, burst: RecordBurst): number {
     if (
       captured > total - PACKET_MINIMUM ||
       captured > MAXIMUM_CAPTURED_LENGTH ||
-      view.getUint32(at + total - 4, littleEndian) !== total
+      view.getUint32(at + total - 4, littleEndian) !== total ||
+      (total - PACKET_MINIMUM - captured > 3 &&
+        !options.fit(view, at + PACKET_OCTETS + options.padded(captured), at + total - 4, littleEndian))
     ) {
       why = DAMAGE;
       break;
@@ -194,7 +209,7 @@ function locate(pcapng: Pcapng, burst: RecordBurst): number {
   }
   chunk.at = at;
   pcapng.lastTime = lastTime;
-  pcapng.packets += row;
+  pcapng.packets = first + row - 1;
   burst.count = row;
   return why;
 }
@@ -211,7 +226,7 @@ function readyClock(pcapng: Pcapng, index: number, high: number, low: number): c
 function simplePacket(pcapng: Pcapng, burst: RecordBurst, row: number, number: number): number {
   const { chunk, notes } = pcapng;
   const { view, at } = chunk;
-  const total = wholeBlock(pcapng, SIMPLE_MINIMUM);
+  const total = wholeBlock(pcapng, SIMPLE_MINIMUM, MAXIMUM_BLOCK_LENGTH, pcapng.littleEndian);
   if (total <= 0) return total === 0 ? NEED : DAMAGE;
   const described = pcapng.interfaces[pcapng.firstInterface]!;
   const original = view.getUint32(at + 8, pcapng.littleEndian);
@@ -254,10 +269,15 @@ function passBlock(pcapng: Pcapng): number {
     total = wholeBlock(pcapng, SECTION_HEADER_MINIMUM, MAXIMUM_SECTION_HEADER_LENGTH, littleEndian);
     if (total > 0) problem = beginSection(pcapng, littleEndian);
   } else if (type === INTERFACE_DESCRIPTION) {
-    total = wholeBlock(pcapng, INTERFACE_MINIMUM);
+    total = wholeBlock(pcapng, INTERFACE_MINIMUM, MAXIMUM_BLOCK_LENGTH, pcapng.littleEndian);
     if (total > 0) problem = addInterface(pcapng, total);
   } else {
-    total = wholeBlock(pcapng, BLOCK_MINIMUM);
+    total = wholeBlock(
+      pcapng,
+      MINIMUM_OF_SKIPPED.get(type) ?? BLOCK_MINIMUM,
+      MAXIMUM_BLOCK_LENGTH,
+      pcapng.littleEndian,
+    );
     // A packet without an interface; otherwise a block of no interest.
     if (total > 0 && type === SIMPLE_PACKET) notes.unknownInterface++;
     else if (total > 0) notes.skippedBlocks++;
@@ -269,30 +289,6 @@ function passBlock(pcapng: Pcapng): number {
   return FULL;
 }
 
-/** Total length of the block at the front of the chunk if it is whole and sound; 0 if more is needed, -1 if damaged. */
-function wholeBlock(
-  pcapng: Pcapng,
-  minimum: number,
-  maximum = MAXIMUM_BLOCK_LENGTH,
-  littleEndian = pcapng.littleEndian,
-): number {
-  const { chunk } = pcapng;
-  const { view, at, end } = chunk;
-  const total = view.getUint32(at + 4, littleEndian);
-  if (total < minimum || total > maximum || total % 4 !== 0) {
-    pcapng.damage = badTotal(pcapng, total, minimum, maximum);
-    return -1;
-  }
-  if (total > end - at) {
-    chunk.need = total;
-    return 0;
-  }
-  const trailing = view.getUint32(at + total - 4, littleEndian);
-  if (trailing === total) return total;
-  pcapng.damage = badTrailer(pcapng, total, trailing);
-  return -1;
-}
-
 /** The damage that stopped the walk at a packet block. */
 function diagnose(pcapng: Pcapng): CaptureError {
   const { view, at } = pcapng.chunk;
@@ -302,48 +298,11 @@ function diagnose(pcapng: Pcapng): CaptureError {
     return badTotal(pcapng, total, PACKET_MINIMUM, MAXIMUM_BLOCK_LENGTH);
   }
   const got = view.getUint32(at + 20, littleEndian);
-  const limit = MAXIMUM_CAPTURED_LENGTH;
-  if (got > limit) {
-    const what = `captured length ${got} is larger than the maximum ${limit}`;
-    return damaged(pcapng, { code: 'capture.corrupt', at, field: 'capturedLength', got, limit, what });
-  }
+  if (got > MAXIMUM_CAPTURED_LENGTH) return beyondMaximum(pcapng, got, MAXIMUM_CAPTURED_LENGTH);
   if (got > total - PACKET_MINIMUM) return beyondBlock(pcapng, got, total - PACKET_MINIMUM);
-  return badTrailer(pcapng, total, view.getUint32(at + total - 4, littleEndian));
-}
-
-function badTotal(pcapng: Pcapng, got: number, minimum: number, maximum: number): CaptureError {
-  const { at } = pcapng.chunk;
-  const field = 'block total length';
-  const [code, limit, what]: ['capture.corrupt' | 'capture.limit', number, string] =
-    got > maximum
-      ? ['capture.limit', maximum, `block total length ${got} is larger than the maximum ${maximum}`]
-      : got < minimum
-        ? ['capture.corrupt', minimum, `block total length ${got} is smaller than the ${minimum} of its type`]
-        : ['capture.corrupt', 4, `block total length ${got} is not a multiple of 4`];
-  return damaged(pcapng, { code, at, field, got, limit, what });
-}
-
-function badTrailer(pcapng: Pcapng, limit: number, got: number): CaptureError {
-  const { at } = pcapng.chunk;
-  const what = `block total lengths do not match: ${limit} in front and ${got} behind`;
-  return damaged(pcapng, { code: 'capture.corrupt', at, field: 'block total length', got, limit, what });
-}
-
-function badByteOrder(pcapng: Pcapng): CaptureError {
-  const { view, at } = pcapng.chunk;
-  const got = `0x${view
-    .getUint32(at + 8)
-    .toString(16)
-    .padStart(8, '0')}`;
-  const [field, limit] = ['byte-order magic', '0x1a2b3c4d'];
-  const what = `section header has byte-order magic ${got}, expected ${limit} in either order`;
-  return damaged(pcapng, { code: 'capture.corrupt', at, packet: false, field, got, limit, what });
-}
-
-function beyondBlock(pcapng: Pcapng, got: number, limit: number): CaptureError {
-  const { at } = pcapng.chunk;
-  const what = `captured length ${got} is larger than the ${limit} octets of its block`;
-  return damaged(pcapng, { code: 'capture.corrupt', at, field: 'capturedLength', got, limit, what });
+  const trailing = view.getUint32(at + total - 4, littleEndian);
+  if (trailing !== total) return badTrailer(pcapng, total, trailing);
+  return badOption(pcapng, at + PACKET_OCTETS + options.padded(got), at + total - 4, littleEndian);
 }
 
 /** The error for a file that ends inside the block at the front of the chunk. */
@@ -355,18 +314,28 @@ export function truncated(pcapng: Pcapng): CaptureError {
   return damaged(pcapng, { code: 'capture.truncated', at, packet, field: 'block', got, limit: need, what });
 }
 
-export interface OptionRange {
-  readonly at: number;
-  readonly end: number;
-  readonly littleEndian: boolean;
+/** Byte order of the packet block at `at`; the section that the reader has come to may have another one. */
+const orderOf = (view: DataView, at: number): boolean => view.getUint32(at, true) < 0x1_0000;
+
+/** Comments of the packet block at `at` of the chunk, which holds `captured` octets. */
+export function comments(pcapng: Pcapng, at: number, captured: number): string[] {
+  const { view, octets } = pcapng.chunk;
+  const littleEndian = orderOf(view, at);
+  const found: string[] = [];
+  if (view.getUint32(at, littleEndian) === SIMPLE_PACKET) return found;
+  const text = new TextDecoder();
+  const end = at + view.getUint32(at + 4, littleEndian) - 4;
+  options.walk(view, at + PACKET_OCTETS + options.padded(captured), end, littleEndian, (code, start, length) => {
+    if (code === options.COMMENT) found.push(text.decode(octets.subarray(start, start + length)));
+  });
+  return found;
 }
 
-/** Where the options of the packet block at `at` lie in the chunk, or null if its type has none. */
-export function packetOptions(view: DataView, at: number, captured: number): OptionRange | null {
-  // The section that the reader has come to may have the other byte order: ask the block itself.
-  const type = view.getUint32(at, true);
-  const littleEndian = type === ENHANCED_PACKET || type === PACKET || type === SIMPLE_PACKET;
+/** Nanoseconds since 1970 of the packet block at `at` of the chunk; null if it has no time. */
+export function timestamp(pcapng: Pcapng, at: number, interfaceIndex: number): bigint | null {
+  const { view } = pcapng.chunk;
+  const littleEndian = orderOf(view, at);
   if (view.getUint32(at, littleEndian) === SIMPLE_PACKET) return null;
-  const total = view.getUint32(at + 4, littleEndian);
-  return { at: at + PACKET_OCTETS + padded(captured), end: at + total - 4, littleEndian };
+  const [high, low] = [view.getUint32(at + 12, littleEndian), view.getUint32(at + 16, littleEndian)];
+  return clock.nanoseconds(pcapng.clocks[interfaceIndex]!, high, low);
 }

@@ -10,15 +10,15 @@
  * `fill` locates records in the chunk that is in memory and never waits; `refill` reads the next chunk. A damaged or
  * truncated file throws CaptureError, from `fill` or `refill`, after all whole packets before the damage were given.
  */
+import type { Pcapng } from './blocks.ts';
 import type { RecordBurst } from './burst.ts';
 import * as chunks from './chunk.ts';
 import { CaptureError } from './error.ts';
 import * as looks from './looks.ts';
 import type { Notes } from './notes.ts';
-import * as options from './options.ts';
 import * as pcap from './pcap.ts';
 import * as pcapng from './pcapng.ts';
-import type { CaptureInterface } from './reading.ts';
+import type { CaptureInterface, Reading } from './reading.ts';
 import type { ByteSource } from './source.ts';
 
 /** Records one after the other; of one capture, or of several merged by time. */
@@ -42,6 +42,11 @@ export interface CaptureReader extends RecordSource {
   readonly notes: Readonly<Notes>;
   /** Comments (opt_comment) of a packet in a burst of this reader, before the next `refill`. Untrusted text. */
   comments(burst: Readonly<RecordBurst>, row: number): string[];
+  /**
+   * Nanoseconds since 1970 of a packet in a burst of this reader, before the next `refill`; null for a packet without a
+   * time. Exact where `burst.time`, a number, is too far from the epoch to be.
+   */
+  timestamp(burst: Readonly<RecordBurst>, row: number): bigint | null;
 }
 
 export interface OpenOptions {
@@ -96,34 +101,37 @@ async function readOn(chunk: chunks.Chunk, notes: Notes): Promise<boolean | null
   return chunk.end > chunk.at ? null : false;
 }
 
-function readerOfPcap(reading: pcap.Pcap): CaptureReader {
-  return {
-    name: reading.chunk.source.name,
-    format: 'pcap',
-    interfaces: reading.interfaces,
-    notes: reading.notes,
-    get epochNanoseconds() {
-      return reading.epochNanoseconds ?? 0n;
-    },
-    get packets() {
-      return reading.packets;
-    },
-    fill: (burst) => pcap.fill(reading, burst),
-    async refill() {
-      const going = await readOn(reading.chunk, reading.notes);
-      if (going === null) throw pcap.truncated(reading);
-      return going;
-    },
-    close: async () => reading.chunk.source.close(),
-    comments: () => [],
-  };
+/** What differs between the formats; everything is asked once per burst or less. */
+interface Format {
+  fill(burst: RecordBurst): number;
+  truncated(): CaptureError;
+  comments(at: number, captured: number): string[];
+  timestamp(at: number, interfaceIndex: number): bigint | null;
 }
 
-function readerOfPcapng(reading: pcapng.Pcapng): CaptureReader {
-  const text = new TextDecoder();
+function readerOfPcap(reading: pcap.Pcap): CaptureReader {
+  return readerOf(reading, 'pcap', {
+    fill: (burst) => pcap.fill(reading, burst),
+    truncated: () => pcap.truncated(reading),
+    comments: () => [],
+    timestamp: (at) => pcap.timestamp(reading, at),
+  });
+}
+
+function readerOfPcapng(reading: Pcapng): CaptureReader {
+  return readerOf(reading, 'pcapng', {
+    fill: (burst) => pcapng.fill(reading, burst),
+    truncated: () => pcapng.truncated(reading),
+    comments: (at, captured) => pcapng.comments(reading, at, captured),
+    timestamp: (at, interfaceIndex) => pcapng.timestamp(reading, at, interfaceIndex),
+  });
+}
+
+function readerOf(reading: Reading, name: 'pcap' | 'pcapng', format: Format): CaptureReader {
+  const { chunk } = reading;
   return {
-    name: reading.chunk.source.name,
-    format: 'pcapng',
+    name: chunk.source.name,
+    format: name,
     interfaces: reading.interfaces,
     notes: reading.notes,
     get epochNanoseconds() {
@@ -132,23 +140,14 @@ function readerOfPcapng(reading: pcapng.Pcapng): CaptureReader {
     get packets() {
       return reading.packets;
     },
-    fill: (burst) => pcapng.fill(reading, burst),
+    fill: (burst) => format.fill(burst),
     async refill() {
-      const going = await readOn(reading.chunk, reading.notes);
-      if (going === null) throw pcapng.truncated(reading);
+      const going = await readOn(chunk, reading.notes);
+      if (going === null) throw format.truncated();
       return going;
     },
-    close: async () => reading.chunk.source.close(),
-    comments(burst, row) {
-      const found: string[] = [];
-      const at = burst.offset[row]! - reading.chunk.offset;
-      const { view, octets } = reading.chunk;
-      const range = pcapng.packetOptions(view, at, burst.end[row]! - burst.at[row]!);
-      if (range === null) return found;
-      options.walk(view, range.at, range.end, range.littleEndian, (code, start, length) => {
-        if (code === options.COMMENT) found.push(text.decode(octets.subarray(start, start + length)));
-      });
-      return found;
-    },
+    close: async () => chunk.source.close(),
+    comments: (burst, row) => format.comments(burst.offset[row]! - chunk.offset, burst.end[row]! - burst.at[row]!),
+    timestamp: (burst, row) => format.timestamp(burst.offset[row]! - chunk.offset, burst.interfaceIndex[row]!),
   };
 }

@@ -6,10 +6,11 @@
  *   Interface Description Block  0: 1:32 4: totalLength:32 8: linkType:16 reserved:16 12: snapLength:32
  *                                16: options, at the end totalLength again
  */
+
+import { badOption, type Pcapng } from './blocks.ts';
 import * as clock from './clock.ts';
 import type { CaptureError } from './error.ts';
 import * as options from './options.ts';
-import type { Pcapng } from './pcapng.ts';
 import { damaged, MAXIMUM_CAPTURED_LENGTH } from './reading.ts';
 
 export const SECTION_HEADER_MINIMUM = 28;
@@ -39,10 +40,12 @@ export function beginSection(pcapng: Pcapng, littleEndian: boolean): CaptureErro
     const what = `unsupported pcapng version ${got}: 1.0 and 1.2 are read`;
     return damaged(pcapng, { code: 'capture.version', at: at + 12, packet: false, field: 'version', got, what });
   }
+  const end = at + view.getUint32(at + 4, littleEndian) - 4;
+  if (!options.fit(view, at + 24, end, littleEndian)) return badOption(pcapng, at + 24, end, littleEndian);
   const here = chunk.offset + at;
   if (pcapng.sectionEnd !== null && pcapng.sectionEnd !== here) notes.sectionLength++;
   const length = view.getBigInt64(at + 16, littleEndian);
-  pcapng.sectionEnd = length < 0n ? null : here + view.getUint32(at + 4, littleEndian) + Number(length);
+  pcapng.sectionEnd = length < 0n ? null : chunk.offset + end + 4 + Number(length);
   pcapng.littleEndian = littleEndian;
   pcapng.section++;
   pcapng.firstInterface = pcapng.interfaces.length;
@@ -57,11 +60,11 @@ interface Described {
   fcsLength: number | null;
 }
 
-function describe(view: DataView, at: number, end: number, littleEndian: boolean, into: Described): string | null {
+function describe(view: DataView, at: number, end: number, littleEndian: boolean, into: Described): void {
   const text = new TextDecoder();
   const string = (start: number, length: number): string =>
     text.decode(new Uint8Array(view.buffer, view.byteOffset + start, Math.min(length, MAXIMUM_NAME_LENGTH)));
-  return options.walk(view, at, end, littleEndian, (code, start, length) => {
+  options.walk(view, at, end, littleEndian, (code, start, length) => {
     if (code === IF_NAME) into.name = string(start, length);
     else if (code === IF_DESCRIPTION) into.description = string(start, length);
     else if (code === IF_TSRESOL && length === 1) into.resolution = view.getUint8(start);
@@ -75,6 +78,8 @@ export function addInterface(pcapng: Pcapng, total: number): CaptureError | null
   const { view, at } = pcapng.chunk;
   const { littleEndian, interfaces } = pcapng;
   const index = interfaces.length;
+  const end = at + total - 4;
+  if (!options.fit(view, at + 16, end, littleEndian)) return badOption(pcapng, at + 16, end, littleEndian);
   if (index >= MAXIMUM_INTERFACES) {
     const [got, limit] = [index + 1, MAXIMUM_INTERFACES];
     const what = `interface ${got} of the file, the limit is ${limit}`;
@@ -87,7 +92,7 @@ export function addInterface(pcapng: Pcapng, total: number): CaptureError | null
     offsetSeconds: 0n,
     fcsLength: null,
   };
-  if (describe(view, at + 16, at + total - 4, littleEndian, described) !== null) pcapng.notes.malformedOptions++;
+  describe(view, at + 16, end, littleEndian, described);
   const units = clock.unitsPerSecond(described.resolution);
   if (units === null) {
     const got = `0x${described.resolution.toString(16)}`;
