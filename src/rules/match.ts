@@ -20,7 +20,7 @@ type Of<K extends Match['kind']> = Extract<Match, { kind: K }>;
 /** A packet with one of these states belongs to a connection; INVALID and UNTRACKED ones have no connection mark. */
 const TRACKED = CTSTATE.ESTABLISHED | CTSTATE.RELATED | CTSTATE.NEW;
 /** The states xt_state knows; it does not see SNAT and DNAT. */
-const STATES = TRACKED | CTSTATE.INVALID | CTSTATE.UNTRACKED;
+export const STATES = TRACKED | CTSTATE.INVALID | CTSTATE.UNTRACKED;
 const TCP = 6;
 const UDP = 17;
 const ICMP = 1;
