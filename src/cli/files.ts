@@ -26,6 +26,9 @@ export class InputError extends Error {
   }
 }
 
+/** Reads a file, by the name that the user gave it, as text. */
+export type ReadText = (file: string) => Promise<string>;
+
 /** The rules of a cell with 250 containers and 60,000 policies are about 20 MB. */
 export const TEXT_LIMIT = 256 * 1024 * 1024;
 

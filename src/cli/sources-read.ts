@@ -2,7 +2,7 @@
 import type { Item } from '../foundation/item.ts';
 import type { Artefact } from '../foundation/join.ts';
 import { UsageError } from './exit.ts';
-import { nameOfFile, readText } from './files.ts';
+import { nameOfFile, type ReadText } from './files.ts';
 import type { SourceOptions } from './sources.ts';
 
 /** `CELL=FILE`; a file name may hold another `=`. */
@@ -25,7 +25,7 @@ export interface Given {
 }
 
 /** Read everything but rules. Throws InputError and FoundationError. */
-export async function readGiven(options: SourceOptions): Promise<Given> {
+export async function readGiven(options: SourceOptions, readText: ReadText): Promise<Given> {
   const read = async (file: string): Promise<Artefact> => ({ text: await readText(file), file: nameOfFile(file) });
   const readAll = (files: readonly string[] = []): Promise<Artefact[]> => Promise.all(files.map(read));
   const stores = (options.store ?? []).map((one) => splitCellFile('--store', one));
@@ -36,7 +36,7 @@ export async function readGiven(options: SourceOptions): Promise<Given> {
     readAll(stores.map(({ file }) => file)),
   ]);
   return {
-    ...(options.foundation === undefined ? {} : { foundation: await readItem(options.foundation) }),
+    ...(options.foundation === undefined ? {} : { foundation: await readItem(options.foundation, readText) }),
     policies,
     tags,
     securityGroups,
@@ -45,7 +45,7 @@ export async function readGiven(options: SourceOptions): Promise<Given> {
 }
 
 /** The YAML parser is loaded only where there is something for it. */
-async function readItem(file: string): Promise<Item> {
+export async function readItem(file: string, readText: ReadText): Promise<Item> {
   const text = await readText(file);
   const { parseItem } = await import('../foundation/read.ts');
   return parseItem(text, nameOfFile(file));

@@ -19,7 +19,7 @@ import { plan } from '../foundation/plan.ts';
 import type { Backend } from '../rules/evaluator.ts';
 import type { Ruleset } from '../rules/model.ts';
 import { UsageError } from './exit.ts';
-import { nameOfFile } from './files.ts';
+import { nameOfFile, type ReadText, readText } from './files.ts';
 import { cellNames, type Given, readGiven, splitCellFile } from './sources-read.ts';
 import { type RulesFile, readRulesFile } from './sources-rules.ts';
 import { describeCell, leftOut, listed, missingUnderlay } from './sources-text.ts';
@@ -61,6 +61,8 @@ export interface Sources {
 export interface LoadOptions {
   /** Whether the command can do without cells, as printing policies can. */
   readonly cellsOptional?: boolean;
+  /** In place of reading files each time. */
+  readonly readText?: ReadText;
 }
 
 const HEADING = 'Where the rules come from:';
@@ -101,7 +103,8 @@ export const readsStandardInput = (options: SourceOptions): boolean => filesOf(o
 /** Read all that `options` name and join it. Throws UsageError, InputError, FoundationError and RuleError. */
 export async function loadSources(options: SourceOptions, load: LoadOptions = {}): Promise<Sources> {
   checkOptions(options);
-  const [given, rulesFiles] = await Promise.all([readGiven(options), readRulesFiles(options)]);
+  const read = load.readText ?? ((file) => readText(file));
+  const [given, rulesFiles] = await Promise.all([readGiven(options, read), readRulesFiles(options, read)]);
   checkCellNames(given, rulesFiles, options);
   const files = new Map(rulesFiles.map((file) => [file.cell, file]));
   const inference = inferCells(new Map(rulesFiles.map(({ cell, ruleset }) => [cell, ruleset])));
@@ -160,12 +163,12 @@ function checkOptions(options: SourceOptions): void {
   }
 }
 
-const readRulesFiles = (options: SourceOptions): Promise<RulesFile[]> =>
+const readRulesFiles = (options: SourceOptions, read: ReadText): Promise<RulesFile[]> =>
   Promise.all(
     (options.iptables ?? []).map((one) => {
       const { cell, file } = splitCellFile('--iptables', one);
       const unknownMatches = options.unknownMatches ?? 'error';
-      return readRulesFile(cell, file, { unknownMatches, backend: options.iptablesBackend });
+      return readRulesFile(cell, file, { unknownMatches, backend: options.iptablesBackend, readText: read });
     }),
   );
 
@@ -200,8 +203,12 @@ function requireCells(foundation: Foundation, inference: Inference): void {
   );
 }
 
-const withLogging = (foundation: Foundation, { logging }: SourceOptions): Foundation =>
-  logging === true ? { ...foundation, settings: { ...foundation.settings, logging } } : foundation;
+function withLogging(foundation: Foundation, { logging }: SourceOptions): Foundation {
+  if (logging !== true) return foundation;
+  const { settings } = foundation;
+  const outboundConnections = { ...settings.outboundConnections, logging };
+  return { ...foundation, settings: { ...settings, logging, outboundConnections } };
+}
 
 /**
  * Tags that nothing told are given out as the policy server would, which real rules need not agree with. Planned rules

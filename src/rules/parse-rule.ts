@@ -1,5 +1,5 @@
 /** One rule line: its options read into the model. A line with address lists (`-s A,B`) makes several rules. */
-import { RuleError, type Warning, warningAt } from './error.ts';
+import { type Warning, warningAt } from './error.ts';
 import type { Counters, InterfaceName, IpPart, Masked, Match, Rule, TableName, Target } from './model.ts';
 import { fail, type Given, type MatchModule, type RuleContext, type TargetModule } from './text/module.ts';
 import { type Part, type RuleOptions, readOptions } from './text/options.ts';
@@ -139,11 +139,7 @@ function parseTarget(part: Part<TargetModule> | null, isGoto: boolean, context: 
   if (part.module === null) return { kind: isGoto ? 'goto' : 'jump', chain: part.name };
   const { tables } = part.module;
   if (tables !== undefined && !tables.includes(context.table)) {
-    throw new RuleError(
-      'ERR_RULE_OPTION',
-      part.at,
-      `${part.name} only works in table ${tables.join(', ')}, this is ${context.table}`,
-    );
+    fail('ERR_RULE_OPTION', part.at, `${part.name} only works in table ${tables.join(', ')}, this is ${context.table}`);
   }
   return part.module.parse(part, context);
 }

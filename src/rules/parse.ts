@@ -12,7 +12,7 @@
  * a file that describes a whole ruleset has none.
  */
 
-import { type Line, RuleError, type Warning } from './error.ts';
+import type { Line, Warning } from './error.ts';
 import { checkLoops, type Jump } from './loops.ts';
 import type { Counters, Rule, Ruleset, Table, TableName } from './model.ts';
 import { parseRule, readCounters } from './parse-rule.ts';
@@ -236,7 +236,7 @@ function splitCounters(word: Word, text: string): [packets: string, bytes: strin
 
 function checkChainName(at: Word, name: string): void {
   if (!/^[^\s!-]\S*$/.test(name) || name.length > MAXIMUM_CHAIN) {
-    throw new RuleError(
+    fail(
       'ERR_RULE_CHAIN',
       at,
       `'${name}' is no chain name (1 to ${MAXIMUM_CHAIN} characters, not starting with - or !)`,

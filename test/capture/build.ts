@@ -60,11 +60,19 @@ export function pcapHeader(options: PcapOptions = {}): Uint8Array {
   );
 }
 
+interface RecordOptions {
+  readonly order?: Order;
+  readonly captured?: number;
+  readonly original?: number;
+  /** Octets between header and data, as modified records have them. */
+  readonly extra?: Uint8Array;
+}
+
 export const pcapRecord = (
   seconds: number,
   fraction: number,
   data: Uint8Array,
-  { order = 'little' as Order, captured = data.length, original = data.length, extra = NONE } = {},
+  { order = 'little', captured = data.length, original = data.length, extra = NONE }: RecordOptions = {},
 ): Uint8Array => join(fields(order, [32, seconds], [32, fraction], [32, captured], [32, original]), extra, data);
 
 interface BlockOptions {
@@ -83,23 +91,39 @@ const pad = (octets: Uint8Array): Uint8Array => join(octets, new Uint8Array((4 -
 export const option = (code: number, value: Uint8Array, order: Order = 'little', length = value.length): Uint8Array =>
   join(fields(order, [16, code], [16, length]), pad(value));
 
+interface SectionOptions {
+  readonly order?: Order;
+  readonly version?: readonly [number, number];
+  readonly magic?: number;
+  readonly length?: bigint;
+  readonly options?: Uint8Array;
+}
+
 export const section = ({
-  order = 'little' as Order,
-  version = [1, 0] as readonly [number, number],
+  order = 'little',
+  version = [1, 0],
   magic = 0x1a2b3c4d,
   length = -1n,
   options = NONE,
-} = {}): Uint8Array =>
+}: SectionOptions = {}): Uint8Array =>
   block(0x0a0d0d0a, join(fields(order, [32, magic], [16, version[0]], [16, version[1]], [64, length]), options), {
     order,
   });
 
+interface InterfaceOptions {
+  readonly order?: Order;
+  readonly linkType?: number;
+  readonly snapLength?: number;
+  readonly options?: Uint8Array;
+}
+
 export const interfaceBlock = ({
-  order = 'little' as Order,
+  order = 'little',
   linkType = 1,
   snapLength = 65535,
   options = NONE,
-} = {}): Uint8Array => block(1, join(fields(order, [16, linkType], [16, 0], [32, snapLength]), options), { order });
+}: InterfaceOptions = {}): Uint8Array =>
+  block(1, join(fields(order, [16, linkType], [16, 0], [32, snapLength]), options), { order });
 
 interface PacketOptions {
   readonly order?: Order;
@@ -165,7 +189,7 @@ export async function drainRecords(source: RecordSource): Promise<{ packets: Fou
       while (source.fill(burst) > 0) {
         for (let row = 0; row < burst.count; row++) {
           packets.push({
-            data: Buffer.from(burst.octets.subarray(burst.at[row]!, burst.end[row]!)).toString('hex'),
+            data: Buffer.from(burst.octets.subarray(burst.at[row], burst.end[row])).toString('hex'),
             original: burst.originalLength[row]!,
             time: source.epochNanoseconds + BigInt(burst.time[row]!),
             linkType: burst.linkType[row]!,

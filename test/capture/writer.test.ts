@@ -225,9 +225,9 @@ else {
   test('capinfos agrees on format, resolution and number', async () => {
     const { pcap, pcapng } = await writeFiles();
     const about = (file: string): string => execFileSync('capinfos', ['-M', file], { encoding: 'utf8' });
-    assert.match(about(pcap), /File type:\s+Wireshark - nanosecond libpcap|nanosecond pcap|nsecpcap/);
+    assert.match(about(pcap), /File type:\s+nsecpcap/);
     assert.match(about(pcap), /Number of packets:\s+1000\b/);
-    assert.match(about(pcapng), /File type:\s+Wireshark\/\.\.\. - pcapng/);
+    assert.match(about(pcapng), /File type:\s+pcapng/);
     assert.match(about(pcapng), /Time precision = nanoseconds \(9\)/);
     assert.match(about(pcapng), /Number of interfaces in file: 2/);
     assert.ok(readFileSync(pcap).length > 262_144);

@@ -138,6 +138,16 @@ export const WRITTEN: readonly WrittenRule[] = [
       '-A FORWARD -j NFLOG --nflog-group 3 --nflog-prefix "a b" --nflog-size 0 --nflog-threshold 1',
       '-A FORWARD -j NFLOG --nflog-prefix "a b" --nflog-group 3 --nflog-size 0 --nflog-threshold 1',
     ],
+    ['-A FORWARD -j NFLOG --nflog-range 10 --nflog-group 0', '-A FORWARD -j NFLOG --nflog-range 10'],
+    ['-A FORWARD -4 -p tcp --sport 1: -i eth0', '-A FORWARD -i eth0 -p tcp -m tcp --sport 1:65535'],
+    [
+      '-A FORWARD -p udp -m multiport --sports 1:5,9 -m multiport ! --dports 53 -j REJECT --reject-with port-unreach',
+      '-A FORWARD -p udp -m multiport --sports 1:5,9 -m multiport ! --dports 53 -j REJECT --reject-with icmp-port-unreachable',
+    ],
+    [
+      '-A FORWARD --match mark --mark 0xdeadbeef/0xFF --goto chain',
+      '-A FORWARD -m mark --mark 0xdeadbeef/0xff -g chain',
+    ],
     ['-A FORWARD -j MARK --set-mark 1/2', '-A FORWARD -j MARK --set-xmark 0x1/0x3'],
     ['-A FORWARD -j MARK --set-xmark 0x000A', '-A FORWARD -j MARK --set-xmark 0xa/0xffffffff'],
     ['-A FORWARD -j MARK --and-mark 3', '-A FORWARD -j MARK --set-xmark 0x0/0xfffffffc'],
