@@ -16,6 +16,14 @@ const COMMANDS: Readonly<
     about: 'what happens to the packets of a capture, and which rule decided',
     load: async () => (await import('./replay.ts')).replayCommand(),
   },
+  decode: {
+    about: 'what is in the packets of a capture, one line each',
+    load: async () => (await import('./decode.ts')).decodeCommand(),
+  },
+  policy: {
+    about: 'print, convert and check policies and the rules they become',
+    load: async () => (await import('./policy.ts')).policyCommand(),
+  },
 };
 
 function version(): string {
@@ -55,6 +63,8 @@ const HELP = `
 Examples:
   $ tagplane replay capture.pcapng --foundation foundation.yaml
   $ tagplane replay eth0.pcap --iptables cell-b=iptables-save.txt --verdicts verdicts.ndjson
+  $ tagplane decode capture.pcapng --count 10
+  $ tagplane policy --foundation foundation.yaml --as iptables-L --cell cell-b
 
 tagplane COMMAND --help says what each command takes.`;
 

@@ -465,16 +465,8 @@ export const connectionMark = (table: Conntrack): number => (table.marks.size ==
 const markOf = (table: Conntrack): number => table.marks.get(markKey(table)) ?? 0;
 const markKey = (table: Conntrack): string => `${table.first}/${table.second}/${table.ports}/${table.meta}`;
 
-/** Give the connection of the last `track` a mark (CONNMARK). Only cells whose rules use it come here. */
+/** Give the connection of the last `track` a mark (CONNMARK). Only packets that such a rule met come here. */
 export function setConnectionMark(table: Conntrack, value: number): void {
-  if (table.slot < 0) return;
   if (value === 0) table.marks.delete(markKey(table));
   else table.marks.set(markKey(table), value);
-}
-
-/** Connections alive at `now`. Walks the whole table. */
-export function living(table: Conntrack, now: number): number {
-  let count = 0;
-  for (let slot = 0; slot <= table.mask; slot++) if (isLiving(table, slot, now)) count += 1;
-  return count;
 }

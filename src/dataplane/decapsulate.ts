@@ -52,7 +52,7 @@ export const ipv4Header = (view: DataView, stack: Stack): number =>
   integrity.ipv4Header(view, stack) === integrity.CHECKSUM.BAD ? REASON.IP4_CHECKSUM : ACCEPTED;
 
 /** Options: bad ones are answered with ICMP 12, source routes are never followed (ip_rcv_options). */
-export function ipv4Options(view: DataView, stack: Stack): number {
+function ipv4Options(view: DataView, stack: Stack): number {
   const at = stack.network;
   if (ipv4.headerLength(view, at) === ipv4.HEADER_LENGTH) return ACCEPTED;
   if (ipv4.checkOptions(view, at) !== FAULT.NONE) return REASON.IP4_OPTIONS;
@@ -61,13 +61,19 @@ export function ipv4Options(view: DataView, stack: Stack): number {
 }
 
 /** Sources that routing refuses on `cell` (ip_route_input_slow, fib_validate_source). */
-export function ipv4Source(source: number, cell: Cell): number {
+function ipv4Source(source: number, cell: Cell): number {
   if (source >= FIRST_MULTICAST && (source < FIRST_RESERVED || source === LIMITED_BROADCAST))
     return REASON.IP4_INVALID_SOURCE;
   if (source >>> 24 === LOOPBACK_NETWORK) return REASON.IP4_LOCALNET;
   if (source === cell.vtepAddress || source === cell.underlay || source === HOST_VETH_ADDRESS)
     return REASON.IP4_LOCAL_SOURCE;
   return ACCEPTED;
+}
+
+/** What routing asks of a packet that came to `cell`: its options, then its source. */
+export function routing(view: DataView, stack: Stack, cell: Cell): number {
+  const options = ipv4Options(view, stack);
+  return options === ACCEPTED ? ipv4Source(ipv4.source(view, stack.network), cell) : options;
 }
 
 /** The outer UDP checksum, where it is asked for: 0 is none, a wrong one is dropped by the VTEP's socket. */

@@ -19,7 +19,8 @@ import { type Burst, NOTE } from './burst.ts';
 import { type Cell, reasonOf } from './cell.ts';
 import * as conntrack from './conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
-import { ACCEPTED, ipv4Options, ipv4Source } from './decapsulate.ts';
+import { ACCEPTED, routing } from './decapsulate.ts';
+import { TRANSPORT } from './transport.ts';
 import { REASON, VERDICT } from './verdict.ts';
 
 /** Where a destination address leads, as the cell's routing table says. */
@@ -130,6 +131,7 @@ export function forward(
   const { packet, connections } = dataplane;
   packet.mark = mark;
   packet.inInterface = inInterface;
+  if (packet.transport === TRANSPORT.PORTS_ONLY && cell.filter.backend === 'legacy') packet.transport = TRANSPORT.NONE;
   trackPacket(dataplane, cell, view, stack);
   burst.cell[i] = cell.index;
   burst.mark[i] = mark;
@@ -137,7 +139,7 @@ export function forward(
   burst.reply[i] = connections.reply;
   if (connections.pending)
     burst.note[i] = burst.note[i]! | (isPickedUp(dataplane) ? NOTE.OPENED | NOTE.PICKED_UP : NOTE.OPENED);
-  const refused = refusedByRouting(cell, view, stack, packet.source);
+  const refused = routing(view, stack, cell);
   if (refused !== ACCEPTED) {
     decide(burst, i, refused === REASON.IP4_OPTIONS ? VERDICT.MALFORMED : VERDICT.DROP, refused);
     return;
@@ -162,11 +164,6 @@ export function forward(
   }
 }
 
-function refusedByRouting(cell: Cell, view: DataView, stack: Stack, source: number): number {
-  const options = ipv4Options(view, stack);
-  return options === ACCEPTED ? ipv4Source(source, cell) : options;
-}
-
 /** Number of the interface that `way` leads out by. */
 export function outInterface(dataplane: Dataplane, cell: Cell, way: number, instance: number): number {
   if (way === ROUTE.CONTAINER) return dataplane.instanceInterfaces[instance]!;
@@ -185,8 +182,13 @@ function ruled(dataplane: Dataplane, burst: Burst, i: number, cell: Cell): boole
 
 /** Remember the packet's connection; when the table is full the packet is dropped, as nf_conntrack does. */
 function remember(dataplane: Dataplane, burst: Burst, i: number, verdict: number, reason: number): void {
-  if (conntrack.confirm(dataplane.connections, dataplane.packet.time)) decide(burst, i, verdict, reason);
-  else decide(burst, i, VERDICT.DROP, REASON.CONNTRACK_FULL);
+  const { connections, outcome, packet } = dataplane;
+  if (!conntrack.confirm(connections, packet.time)) {
+    decide(burst, i, VERDICT.DROP, REASON.CONNTRACK_FULL);
+    return;
+  }
+  decide(burst, i, verdict, reason);
+  if (outcome.connectionMark !== packet.connectionMark) conntrack.setConnectionMark(connections, outcome.connectionMark);
 }
 
 function input(dataplane: Dataplane, burst: Burst, i: number, cell: Cell): void {

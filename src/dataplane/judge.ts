@@ -20,6 +20,7 @@ import {
   innerHost,
   ipv4Fault,
   ipv4Header,
+  routing,
   udpChecksum,
   vlanTags,
   vxlanHeader,
@@ -127,7 +128,8 @@ function tunnel(
 /** The VTEP of `cell` takes the frame: from the UDP header to the packet inside. */
 function receive(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, view: DataView, layers: Layers): void {
   const { outer, inner } = layers;
-  let refused = dataplane.options.strictChecksums ? udpChecksum(view, outer) : ACCEPTED;
+  let refused = routing(view, outer, cell);
+  if (refused === ACCEPTED && dataplane.options.strictChecksums) refused = udpChecksum(view, outer);
   if (refused === ACCEPTED) refused = vxlanHeader(view, layers.vxlan, cell.vni);
   if (refused === ACCEPTED) refused = innerFrame(view, layers, cell);
   if (refused !== ACCEPTED) {

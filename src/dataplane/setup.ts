@@ -2,10 +2,10 @@
 import { createDirectory } from '../foundation/directory.ts';
 import { hostVethName, VTEP_NAME, vtepAddress, vtepMac } from '../foundation/lease.ts';
 import type { Foundation, Cell as FoundationCell } from '../foundation/model.ts';
+import { compile } from '../rules/compile.ts';
 import type { Backend } from '../rules/evaluator.ts';
 import { InterfaceNames } from '../rules/interfaces.ts';
 import type { Ruleset, Table } from '../rules/model.ts';
-import { createReference } from '../rules/reference.ts';
 import { tableOf } from '../rules/table.ts';
 import { type Cell, reasonsOf } from './cell.ts';
 import { create, type Dataplane, type Options } from './dataplane.ts';
@@ -50,7 +50,7 @@ function createCell(
   interfaces: InterfaceNames,
 ): Cell {
   const table = (rules === undefined ? undefined : tableOf(rules.ruleset, 'filter')) ?? EMPTY_FILTER;
-  const filter = createReference(table, interfaces, { backend: rules?.backend ?? 'nft' });
+  const filter = compile(table, interfaces, { backend: rules?.backend ?? 'nft' });
   return {
     index,
     name: cell.name,

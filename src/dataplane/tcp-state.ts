@@ -22,19 +22,6 @@ export const TCP_STATE = {
   INVALID: 11,
 } as const;
 
-export const TCP_STATE_NAMES = [
-  'NONE',
-  'SYN_SENT',
-  'SYN_RECV',
-  'ESTABLISHED',
-  'FIN_WAIT',
-  'CLOSE_WAIT',
-  'LAST_ACK',
-  'TIME_WAIT',
-  'CLOSE',
-  'SYN_SENT2',
-] as const;
-
 /** What kind of segment the flags make it; RST outranks SYN, SYN outranks FIN. */
 export const SEGMENT = { SYN: 0, SYN_ACK: 1, FIN: 2, ACK: 3, RST: 4, NONE: 5 } as const;
 
