@@ -133,7 +133,7 @@ const jumpFrom = (chain: number): fc.Arbitrary<Target> =>
   fc.record({
     kind: fc.constantFrom('jump', 'jump', 'goto'),
     chain: fc.integer({ min: chain + 1, max: USER_CHAINS - 1 }).map((number) => `c${number}`),
-  }) as fc.Arbitrary<Target>;
+  });
 
 const targetFrom = (chain: number): fc.Arbitrary<Target> => {
   const ends = fixed(
