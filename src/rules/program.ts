@@ -10,7 +10,7 @@ import { hasConnection, hasMultiport } from './match.ts';
 import { ask, METER, type Meters } from './meters.ts';
 import type { RulePacket } from './packet.ts';
 
-export const WORDS = 3;
+const WORDS = 3;
 
 /** What asking came to; the same numbers as METER. */
 export const ANSWER = METER;

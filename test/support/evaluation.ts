@@ -10,7 +10,7 @@ import type { Chain, IpPart, Masked, Match, NegatablePorts, Rule, Table, Target 
 import type { Outcome, RulePacket } from '../../src/rules/packet.ts';
 
 const NETWORK = 0x0aff0100;
-export const INTERFACES = ['eth0', 'eth1', 'silk-vtep', 's-010255001004', 's-010255001005'] as const;
+const INTERFACES = ['eth0', 'eth1', 'silk-vtep', 's-010255001004', 's-010255001005'] as const;
 const PORTS = [0, 53, 80, 81, 8080, 61_000, 65_535];
 const MARKS = [0, 1, 2, 0xffff0000, 0x80000001, 0xffffffff];
 const USER_CHAINS = 6;
