@@ -53,7 +53,7 @@ export const OP = {
 export const HEADER = { TCP: 0, UDP_OR_ICMP: 1, NATIVE_PORTS: 2, NATIVE_FLAGS: 3, MULTIPORT: 4 } as const;
 
 /** Which ports multiport looks at, as bits. */
-export const WHICH = { source: 1, destination: 2, either: 3 } as const;
+const WHICH = { source: 1, destination: 2, either: 3 } as const;
 
 export interface Condition {
   readonly op: number;

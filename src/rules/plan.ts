@@ -67,6 +67,8 @@ interface Builder {
   readonly intervals: number[];
   /** 1 where an entry ends every walk that meets its port. */
   readonly decisive: Uint8Array;
+  /** 1 at positions that some walk may pass over although their entry would match. */
+  readonly skippable: Uint8Array;
   /** A regular plan may answer ports and states ahead of the program. */
   readonly regular: boolean;
 }
@@ -82,6 +84,7 @@ export function layOut(flat: Flat, regular: boolean, depth: number): Plan {
     positions: [],
     intervals: [],
     decisive: new Uint8Array(size),
+    skippable: findSkippable(flat),
     regular,
   };
   for (const tuple of tuples) for (const member of tuple.members) writeEntry(builder, member);
@@ -123,6 +126,20 @@ export function layOut(flat: Flat, regular: boolean, depth: number): Plan {
 
 const positionOf = (operand: number | Label): number => (typeof operand === 'number' ? operand : operand.position);
 
+/** Positions behind a skip or a failing barrier and before its target; all of them where sections are called. */
+function findSkippable(flat: Flat): Uint8Array {
+  const skippable = new Uint8Array(flat.entries.length);
+  if (flat.called.length > 0) return skippable.fill(1);
+  let farthest = 0;
+  for (const [position, one] of flat.entries.entries()) {
+    if (position < farthest) skippable[position] = 1;
+    if (one === null) continue;
+    if (one.action === ACTION.SKIP) farthest = Math.max(farthest, positionOf(one.first));
+    if (one.barrier !== null) farthest = Math.max(farthest, one.barrier.position);
+  }
+  return skippable;
+}
+
 function writeEntry(builder: Builder, { position, residual }: Placed): void {
   const one = builder.flat.entries[position]!;
   const at = position * ENTRY_WORDS;
@@ -133,13 +150,14 @@ function writeEntry(builder: Builder, { position, residual }: Placed): void {
   entries[at + 4] = positionOf(one.first);
   entries[at + 5] = one.barrier === null ? positionOf(one.second) : one.barrier.position;
   entries[at + 6] = ANY_PORT;
-  let fenced = !builder.regular;
+  // A barrier has to be met by packets of every port.
+  let fenced = !builder.regular || one.barrier !== null;
   for (const condition of residual) {
     fenced ||= isFence(condition);
     if (fenced || !hoist(entries, at, condition)) emit(program, condition);
   }
   entries[at + 3] = program.length;
-  const decides = one.action < ACTION.COUNT && one.barrier === null;
+  const decides = one.action < ACTION.COUNT && one.barrier === null && builder.skippable[position] === 0;
   builder.decisive[position] = Number(decides && entries[at + 2] === entries[at + 3] && entries[at + 7] === 0);
 }
 

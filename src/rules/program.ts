@@ -10,7 +10,7 @@ import { hasConnection, hasMultiport } from './match.ts';
 import { ask, METER, type Meters } from './meters.ts';
 import type { RulePacket } from './packet.ts';
 
-export const WORDS = 3;
+const WORDS = 3;
 
 /** What asking came to; the same numbers as METER. */
 export const ANSWER = METER;
@@ -131,7 +131,8 @@ export function runProgram(
 /** Whether a match of sort `header` may go on to read the transport header; see match.ts for the sources. */
 function askHeader(header: number, packet: RulePacket): number {
   if (header === HEADER.MULTIPORT && !hasMultiport(packet.protocol)) return ANSWER.MISS;
-  if (packet.fragmentOffset !== 0) {
+  const native = header === HEADER.NATIVE_PORTS || header === HEADER.NATIVE_FLAGS;
+  if (packet.fragmentOffset !== 0 && !native) {
     return header === HEADER.TCP && packet.fragmentOffset === 8 ? ANSWER.HOTDROP : ANSWER.MISS;
   }
   if (packet.transport === 1) return ANSWER.MATCH;

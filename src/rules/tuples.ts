@@ -82,7 +82,8 @@ function merge(groups: readonly Group[]): Group[] {
   const kept = new Set([all, ...large]);
   for (const group of ranked.sort((one, other) => narrowness(other.shape) - narrowness(one.shape))) {
     const home = narrowestWithin(kept, group) ?? all;
-    if (kept.has(group) && (home === all || crowding(group, home.shape) > GUESTS)) continue;
+    const larger = group.members.length > home.members.length;
+    if (kept.has(group) && (home === all || larger || crowding(group, home.shape) > GUESTS)) continue;
     kept.delete(group);
     for (const member of group.members) home.members.push(member);
   }

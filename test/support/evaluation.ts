@@ -10,7 +10,7 @@ import type { Chain, IpPart, Masked, Match, NegatablePorts, Rule, Table, Target 
 import type { Outcome, RulePacket } from '../../src/rules/packet.ts';
 
 const NETWORK = 0x0aff0100;
-export const INTERFACES = ['eth0', 'eth1', 'silk-vtep', 's-010255001004', 's-010255001005'] as const;
+const INTERFACES = ['eth0', 'eth1', 'silk-vtep', 's-010255001004', 's-010255001005'] as const;
 const PORTS = [0, 53, 80, 81, 8080, 61_000, 65_535];
 const MARKS = [0, 1, 2, 0xffff0000, 0x80000001, 0xffffffff];
 const USER_CHAINS = 6;
@@ -28,8 +28,9 @@ const range = fc
 const ports: fc.Arbitrary<NegatablePorts> = fc
   .record({ range, negated })
   .map((one) => ({ ...one.range, negated: one.negated }));
-const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-  fc.option(arbitrary, { nil: undefined, freq: 1 });
+/** Present once in `outOf` cases. */
+const maybe = <T>(arbitrary: fc.Arbitrary<T>, outOf = 2): fc.Arbitrary<T | undefined> =>
+  fc.oneof({ weight: outOf - 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
 /** Absent fields are left out, as the parser leaves them out. */
 const tidy = <T extends object>(value: T): T =>
   Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
@@ -40,12 +41,12 @@ const interfaceName = fc.record({
 });
 const ip: fc.Arbitrary<IpPart> = fc
   .record({
-    source: maybe(masked),
-    destination: maybe(masked),
-    inInterface: fc.option(interfaceName, { nil: undefined, freq: 4 }),
-    outInterface: fc.option(interfaceName, { nil: undefined, freq: 4 }),
-    protocol: maybe(fc.record({ number: fc.constantFrom(0, 1, 6, 17, 17, 6, 132), negated })),
-    fragment: fc.option(fc.record({ negated }), { nil: undefined, freq: 12 }),
+    source: maybe(masked, 3),
+    destination: maybe(masked, 3),
+    inInterface: maybe(interfaceName, 6),
+    outInterface: maybe(interfaceName, 5),
+    protocol: maybe(fc.record({ number: fc.constantFrom(0, 1, 6, 17, 17, 6, 132), negated }), 4),
+    fragment: maybe(fc.record({ negated }), 16),
   })
   .map((part) => tidy(part) as IpPart);
 
@@ -171,7 +172,11 @@ const targetFrom = (chain: number): fc.Arbitrary<Target> => {
 const ruleIn = (chain: number): fc.Arbitrary<Rule> =>
   fc.record({
     ip: fc.oneof({ weight: 3, arbitrary: ip }, fc.constant({})),
-    matches: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, fc.array(match, { maxLength: 3 })),
+    matches: fc.oneof(
+      { weight: 2, arbitrary: fc.constant([]) },
+      { weight: 3, arbitrary: fc.tuple(match) },
+      { weight: 2, arbitrary: fc.array(match, { maxLength: 3 }) },
+    ),
     target: targetFrom(chain),
     counters: fc.constant(null),
     line: fc.constant(0),
@@ -180,8 +185,8 @@ const ruleIn = (chain: number): fc.Arbitrary<Rule> =>
 /** Tables of two built-in chains and six others, with jumps only to later chains. */
 export const tables: fc.Arbitrary<Table> = fc
   .tuple(
-    ...BUILT_IN.map(() => fc.array(ruleIn(-1), { minLength: 1, maxLength: 14 })),
-    ...Array.from({ length: USER_CHAINS }, (_, chain) => fc.array(ruleIn(chain), { maxLength: 10 })),
+    ...BUILT_IN.map(() => fc.array(ruleIn(-1), { minLength: 1, maxLength: 14, size: 'max' })),
+    ...Array.from({ length: USER_CHAINS }, (_, chain) => fc.array(ruleIn(chain), { maxLength: 10, size: 'max' })),
   )
   .chain((lists) => fc.tuple(fc.constant(lists), fc.constantFrom<'ACCEPT' | 'DROP'>('ACCEPT', 'DROP')))
   .map(([lists, policy]) => ({
@@ -246,41 +251,135 @@ function addEdges(one: Match, edges: Edges): void {
   }
 }
 
-/** Fill packets on the edges of `table`; time moves on by steps from nothing to hours. */
-export function packetsFor(
-  table: Table,
-  interfaces: InterfaceNames,
-  seed: number,
-): (packet: RulePacket, regularOnly?: boolean) => void {
+type Pick = <T>(values: readonly T[]) => T;
+const lowHigh = (range: { readonly low: number; readonly high: number }): number[] => [range.low, range.high];
+const ofBlock = ({ address: base, mask }: Masked): number[] => [base, (base | ~mask) >>> 0];
+
+/** Move a packet into what `rule` asks, negations aside: an edge of each of its intervals. */
+function aim(rule: Rule, packet: RulePacket, interfaces: InterfaceNames, pick: Pick): void {
+  const { source, destination, inInterface, outInterface, protocol } = rule.ip;
+  if (source && source.mask !== 0) packet.source = pick(ofBlock(source));
+  if (destination && destination.mask !== 0) packet.destination = pick(ofBlock(destination));
+  if (inInterface) packet.inInterface = interfaces.number(inInterface.name.replace('+', ''));
+  if (outInterface) packet.outInterface = interfaces.number(outInterface.name.replace('+', ''));
+  if (protocol && protocol.number !== 0 && !protocol.negated) setProtocol(packet, protocol.number);
+  for (const match of rule.matches) aimMatch(match, packet, pick);
+}
+
+function setProtocol(packet: RulePacket, protocol: number): void {
+  packet.protocol = protocol;
+  const readable = protocol === 1 || protocol === 6 || protocol === 17;
+  packet.transport = packet.fragmentOffset === 0 && readable ? 1 : 0;
+}
+
+function aimMatch(match: Match, packet: RulePacket, pick: Pick): void {
+  switch (match.kind) {
+    case 'tcp':
+    case 'udp':
+      setProtocol(packet, match.kind === 'tcp' ? 6 : 17);
+      if (match.sourcePorts) packet.sourcePort = pick(lowHigh(match.sourcePorts));
+      if (match.destinationPorts) packet.destinationPort = pick(lowHigh(match.destinationPorts));
+      if (match.kind === 'tcp' && match.flags) packet.tcpFlags = match.flags.set;
+      break;
+    case 'icmp':
+      setProtocol(packet, 1);
+      packet.icmpType = match.type;
+      packet.icmpCode = pick([match.codeLow, match.codeHigh]);
+      break;
+    case 'multiport':
+      if (packet.protocol !== 17) setProtocol(packet, 6);
+      if (match.which !== 'destination') packet.sourcePort = pick(lowHigh(pick(match.ranges)));
+      if (match.which !== 'source') packet.destinationPort = pick(lowHigh(pick(match.ranges)));
+      break;
+    case 'iprange':
+      if (match.source) packet.source = pick(lowHigh(match.source));
+      if (match.destination) packet.destination = pick(lowHigh(match.destination));
+      break;
+    case 'mark':
+      packet.mark = ((packet.mark & ~match.mask) | match.value) >>> 0;
+      break;
+    case 'connmark':
+      packet.connectionMark = ((packet.connectionMark & ~match.mask) | match.value) >>> 0;
+      break;
+    case 'state':
+    case 'conntrack':
+      packet.ctstate = pick([1, 2, 4, 8, 64].filter((state) => (state & match.states) !== 0));
+      break;
+    case 'addrtype':
+      if (match.source) packet.sourceType = match.source.types & 2 || match.source.types;
+      if (match.destination) packet.destinationType = match.destination.types & 2 || match.destination.types;
+      break;
+    default:
+      break;
+  }
+}
+
+const STEPS = [
+  0, 0, 1_000, 3_999_999, 4_000_000, 20_000_000, 333_000_000, 1_000_000_000, 61_000_000_000, 3.7e12, 1.4e14,
+];
+
+/** A packet with every field from the constants of a table, or from what matches can tell apart. */
+function scatter(packet: RulePacket, edges: Edges, interfaces: InterfaceNames, pick: Pick): void {
+  packet.inInterface = interfaces.number(pick(['', ...INTERFACES]));
+  packet.outInterface = interfaces.number(pick(['', ...INTERFACES]));
+  packet.source = pick(edges.addresses);
+  packet.destination = pick(edges.addresses);
+  packet.fragmentOffset = 0;
+  setProtocol(packet, pick([1, 6, 6, 6, 17, 17, 17, 132, 47, 50]));
+  packet.sourcePort = pick(edges.ports);
+  packet.destinationPort = pick(edges.ports);
+  packet.tcpFlags = pick([0, 2, 16, 18, 255]);
+  packet.icmpType = pick([0, 3, 8, 255]);
+  packet.icmpCode = pick([0, 1, 2, 255]);
+  packet.mark = pick(edges.marks);
+  packet.connectionMark = pick(edges.marks);
+  packet.ctstate = pick([0, 1, 2, 4, 8, 64, 2 | 128, 8 | 256]);
+  packet.sourceType = pick([2, 4, 8]);
+  packet.destinationType = pick([2, 4, 8]);
+}
+
+/** Move one field to an edge, so that a packet misses a rule by one. */
+function nudge(packet: RulePacket, edges: Edges, pick: Pick): void {
+  const field = pick([
+    'source',
+    'destination',
+    'sourcePort',
+    'destinationPort',
+    'mark',
+    'tcpFlags',
+    'none',
+    'none',
+  ] as const);
+  if (field === 'source' || field === 'destination') packet[field] = pick(edges.addresses);
+  else if (field === 'sourcePort' || field === 'destinationPort') packet[field] = pick(edges.ports);
+  else if (field === 'mark') packet.mark = pick(edges.marks);
+  else if (field === 'tcpFlags') packet.tcpFlags = pick([0, 2, 16, 18, 255]);
+}
+
+/** Hide the transport header, or part of it; what is hidden reads as 0. */
+function damage(packet: RulePacket, pick: Pick): void {
+  packet.fragmentOffset = pick([0, 0, 8, 16, 1480]);
+  packet.transport = packet.fragmentOffset === 0 ? pick([0, 2]) : pick([0, 1]);
+}
+
+/**
+ * Fill packets on the edges of `table`: scattered, then aimed at a rule or two, then nudged, one in eight with a transport
+ * header that cannot be read. Time moves on by steps from nothing to hours.
+ */
+export function packetsFor(table: Table, interfaces: InterfaceNames, seed: number): (packet: RulePacket) => void {
   const random = createRandom(seed);
   const edges = edgesOf(table);
-  const pick = <T>(values: readonly T[]): T => values[random(values.length)]!;
-  const steps = [
-    0, 0, 1_000, 3_999_999, 4_000_000, 20_000_000, 333_000_000, 1_000_000_000, 61_000_000_000, 3.7e12, 1.4e14,
-  ];
+  const rules = table.chains.flatMap((chain) => chain.rules);
+  const pick: Pick = (values) => values[random(values.length)]!;
   let time = 0;
-  return (packet, regularOnly = false) => {
-    time += pick(steps.slice(0, 4 + random(steps.length - 3)));
+  return (packet) => {
+    time += pick(STEPS.slice(0, 4 + random(STEPS.length - 3)));
     packet.time = time;
-    packet.inInterface = interfaces.number(pick(['', ...INTERFACES]));
-    packet.outInterface = interfaces.number(pick(['', ...INTERFACES]));
-    packet.source = pick(edges.addresses);
-    packet.destination = pick(edges.addresses);
-    packet.protocol = pick([1, 6, 6, 6, 17, 17, 17, 132, 47, 50]);
-    packet.fragmentOffset = regularOnly || random(16) > 0 ? 0 : pick([8, 16, 1480]);
-    const readable = packet.protocol === 1 || packet.protocol === 6 || packet.protocol === 17;
-    packet.transport = packet.fragmentOffset === 0 && readable ? 1 : 0;
-    if (!regularOnly && random(12) === 0) packet.transport = packet.fragmentOffset === 0 ? pick([0, 2]) : 0;
-    packet.sourcePort = packet.transport === 0 ? 0 : pick(edges.ports);
-    packet.destinationPort = packet.transport === 0 ? 0 : pick(edges.ports);
-    packet.tcpFlags = pick([0, 2, 16, 18, 255]);
-    packet.icmpType = pick([0, 3, 8, 255]);
-    packet.icmpCode = pick([0, 1, 2, 255]);
-    packet.mark = pick(edges.marks);
-    packet.connectionMark = pick(edges.marks);
-    packet.ctstate = pick([0, 1, 2, 4, 8, 64, 2 | 128, 8 | 256]);
-    packet.sourceType = pick([2, 4, 8]);
-    packet.destinationType = pick([2, 4, 8]);
+    scatter(packet, edges, interfaces, pick);
+    for (let aims = random(4); aims > 0; aims -= 1) aim(pick(rules), packet, interfaces, pick);
+    nudge(packet, edges, pick);
+    if (random(8) === 0) damage(packet, pick);
+    if (packet.transport === 0) packet.sourcePort = packet.destinationPort = 0;
     packet.length = 20 + random(1480);
   };
 }

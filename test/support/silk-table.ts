@@ -6,7 +6,7 @@ export interface SilkSize {
   readonly policies: number;
 }
 
-export const CONTAINER_NETWORK = 0x0aff0200;
+const CONTAINER_NETWORK = 0x0aff0200;
 export const containerAddress = (container: number): number => CONTAINER_NETWORK + 2 + container;
 
 const host = (address: number) => ({ address, mask: 0xffffffff, negated: false });
