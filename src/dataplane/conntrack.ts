@@ -172,8 +172,8 @@ function keyOf(
   return swap ? SWAPPED : 0;
 }
 
-/** Read the place where a connection's entry would be first, so that it is in the cache when it is looked up. */
-export function touch(
+/** The place where a connection's entry is looked for first, for `touch`. */
+export function placeOf(
   table: Conntrack,
   cell: number,
   protocol: number,
@@ -183,8 +183,15 @@ export function touch(
   destinationPort: number,
 ): number {
   keyOf(table, cell, protocol, source, sourcePort, destination, destinationPort);
-  const { words, mask, first, second, ports, meta } = table;
-  return words[(hash(first, second, ports, meta) & mask) * ENTRY_WORDS + META]!;
+  return hash(table.first, table.second, table.ports, table.meta) & table.mask;
+}
+
+/** Read the first `count` of `places`, so that they are in the cache when they are looked at. The sum means nothing. */
+export function touch(table: Conntrack, places: Int32Array, count: number): number {
+  const { words } = table;
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += words[places[i]! * ENTRY_WORDS + META]!;
+  return sum;
 }
 
 /** An ICMP query has a client and a server instead of ports: the order is theirs, and the answer turns it round. */

@@ -188,7 +188,8 @@ function remember(dataplane: Dataplane, burst: Burst, i: number, verdict: number
     return;
   }
   decide(burst, i, verdict, reason);
-  if (outcome.connectionMark !== packet.connectionMark) conntrack.setConnectionMark(connections, outcome.connectionMark);
+  if (outcome.connectionMark !== packet.connectionMark)
+    conntrack.setConnectionMark(connections, outcome.connectionMark);
 }
 
 function input(dataplane: Dataplane, burst: Burst, i: number, cell: Cell): void {

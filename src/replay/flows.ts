@@ -95,22 +95,30 @@ const FIRST_PACKET = 7;
 const isDenied = (verdict: number): boolean =>
   verdict !== VERDICT.DELIVER && verdict !== VERDICT.FORWARD && verdict !== VERDICT.OBSERVED;
 
-/** Keys of one burst, worked out before any row is looked up: their cache misses then overlap. */
+/**
+ * Keys and hashes of one burst. All are worked out before the first row is read, and all rows are read before the first is
+ * written: only a loop that does nothing else lets cache misses overlap.
+ */
 const keys = new Int32Array(BURST_CAPACITY * KEY_WORDS);
-const places = new Int32Array(BURST_CAPACITY);
+const hashes = new Int32Array(BURST_CAPACITY);
 
 /** Add the rows of a judged burst. Rows without an IPv4 packet are not flows and are left to the counters. */
 export function add(table: FlowTable, burst: Burst): void {
   const { count } = burst.records;
-  let touched = 0;
   for (let i = 0; i < count; i++) {
-    if (burst.version[i] !== 4 || burst.verdict[i] === HELD) continue;
-    writeKey(table, burst, i);
-    places[i] = hash(keys, i * KEY_WORDS);
-    touched += table.words[(places[i]! & table.mask) * WORDS + KIND_VERDICT]!;
+    if (isFlow(burst, i)) writeKey(table, burst, i);
+    hashes[i] = hash(keys, i * KEY_WORDS);
   }
-  table.touched = touched;
-  for (let i = 0; i < count; i++) if (burst.version[i] === 4 && burst.verdict[i] !== HELD) addRow(table, burst, i);
+  table.touched = touch(table, count);
+  for (let i = 0; i < count; i++) if (isFlow(burst, i)) addRow(table, burst, i);
+}
+
+const isFlow = (burst: Burst, i: number): boolean => burst.version[i] === 4 && burst.verdict[i] !== HELD;
+
+function touch({ words, mask }: FlowTable, count: number): number {
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += words[(hashes[i]! & mask) * WORDS + KIND_VERDICT]!;
+  return sum;
 }
 
 function writeKey(table: FlowTable, burst: Burst, i: number): void {
@@ -133,7 +141,7 @@ function writeKey(table: FlowTable, burst: Burst, i: number): void {
 const kindOf = (end: number): number => (end < 0 ? END.ADDRESS : end & 3);
 
 function addRow(table: FlowTable, burst: Burst, i: number): void {
-  const row = place(table, i * KEY_WORDS, places[i]!);
+  const row = place(table, i * KEY_WORDS, hashes[i]!);
   if (row < 0) {
     table.overflow += 1;
     return;
