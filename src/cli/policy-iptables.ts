@@ -69,8 +69,11 @@ function printCell(tables: readonly SelectedTable[], options: IptablesOptions): 
   // iptables-restore must be able to read this, so nothing is escaped.
   if (form === 'iptables-save') return printSave({ tables: tables.map(({ table }) => table) }, { counters: verbose });
   // A chain is listed as part of its table: its heading counts the rules that lead to it.
+  const how = { numeric, verbose, lineNumbers };
   const list = ({ table, chains }: SelectedTable): string =>
-    chains.map(({ name }) => printList(table, { numeric, verbose, lineNumbers, chain: name })).join('\n');
+    chains.length === table.chains.length
+      ? printList(table, how)
+      : chains.map(({ name }) => printList(table, { ...how, chain: name })).join('\n');
   const text =
     form === 'iptables-S' ? tables.map(({ chains }) => printRules(chains)).join('') : tables.map(list).join('\n');
   return text.split('\n').map(printable).join('\n');

@@ -10,9 +10,8 @@ export function splitCellFile(option: string, value: string): { readonly cell: s
   const at = value.indexOf('=');
   const [cell, file] = [value.slice(0, at), value.slice(at + 1)];
   if (at > 0 && file !== '') return { cell, file };
-  throw new UsageError(
-    `${option} ${value}: expected CELL=FILE, the name of a cell and its file: ${option} cell-a=${value.replace(/^=|=$/g, '') || 'FILE'}`,
-  );
+  const example = at > 0 ? `${cell}=FILE` : `cell-a=${file}`;
+  throw new UsageError(`${option} ${value}: expected CELL=FILE, the name of a cell and its file: ${option} ${example}`);
 }
 
 /** What joins into a foundation, but for rules. */

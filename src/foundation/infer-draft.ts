@@ -11,6 +11,7 @@ import { type Inference, type InferredCell, type InferredContainer, policyKey } 
 import type { Item, Source } from './item.ts';
 import { vtepAddress } from './lease.ts';
 import type { Policy } from './model.ts';
+import { formatPorts } from './policy-list.ts';
 import { formatTag } from './tags.ts';
 
 /** The rules file of a cell. */
@@ -186,7 +187,7 @@ function addPolicies(draft: Draft, { policies }: Inference, itemAt: ItemAt, rema
   }
   for (const [cell, [first, ...more]] of extra) {
     const { source, destination, protocol, ports } = first!;
-    const example = `${source} to ${destination}, ${protocol} ${ports.start}-${ports.end}`;
+    const example = `${source} to ${destination}, ${protocol} ${formatPorts(ports)}`;
     const rest = more.length === 0 ? '' : ` and ${more.length} more`;
     remarks.push(`cell ${quote(cell)}: its rules allow what no given policy does: ${example}${rest}`);
   }
