@@ -15,11 +15,10 @@ import { type Inference, inferCells } from '../foundation/infer.ts';
 import { addInferred, draftCells, lacksUnderlay } from '../foundation/infer-draft.ts';
 import { draftArtefacts } from '../foundation/join.ts';
 import type { Foundation } from '../foundation/model.ts';
-import { plan } from '../foundation/plan.ts';
 import type { Backend } from '../rules/evaluator.ts';
-import type { Ruleset } from '../rules/model.ts';
 import { UsageError } from './exit.ts';
 import { nameOfFile, type ReadText, readText } from './files.ts';
+import { type CellRules, guessedTags, rulesOf, withoutGuesses } from './sources-plan.ts';
 import { cellNames, type Given, readGiven, splitCellFile } from './sources-read.ts';
 import { type RulesFile, readRulesFile } from './sources-rules.ts';
 import { describeCell, leftOut, listed, missingUnderlay } from './sources-text.ts';
@@ -38,12 +37,6 @@ export interface SourceOptions {
   readonly cell?: readonly string[];
   readonly unknownMatches?: 'error' | 'assume-no-match';
   readonly logging?: boolean;
-}
-
-/** The rules of one cell and what runs them. */
-export interface CellRules {
-  readonly ruleset: Ruleset;
-  readonly backend: Backend;
 }
 
 export interface Sources {
@@ -210,46 +203,9 @@ function withLogging(foundation: Foundation, { logging }: SourceOptions): Founda
   return { ...foundation, settings: { ...settings, logging, outboundConnections } };
 }
 
-/**
- * Tags that nothing told are given out as the policy server would, which real rules need not agree with. Planned rules
- * need them all the same; where every cell's rules are real, a tag that nobody knows stays unknown.
- */
-function withoutGuesses(
-  foundation: Foundation,
-  guessed: ReadonlySet<string>,
-  files: ReadonlyMap<string, RulesFile>,
-): Foundation {
-  if (files.size === 0 || foundation.cells.some(({ name }) => !files.has(name))) return foundation;
-  return { ...foundation, apps: foundation.apps.map((app) => (guessed.has(app.guid) ? { ...app, tag: null } : app)) };
-}
-
-function guessedTags(
-  { apps }: Foundation,
-  guessed: ReadonlySet<string>,
-  files: ReadonlyMap<string, RulesFile>,
-): string[] {
-  const names = apps.filter(({ guid, tag }) => tag !== null && guessed.has(guid)).map(({ name }) => name);
-  if (files.size === 0 || names.length === 0) return [];
-  return [`no file says the tags of ${listed(names)}; planned rules use the lowest free ones: give --tags FILE`];
-}
-
 /** The files that planned rules come from. */
 const plannedFrom = ({ iptables: _, ...options }: SourceOptions): string => {
   const files = filesOf(options).map(nameOfFile);
   const last = files.pop() ?? '';
   return files.length === 0 ? last : `${files.join(', ')} and ${last}`;
 };
-
-function rulesOf(
-  foundation: Foundation,
-  files: ReadonlyMap<string, RulesFile>,
-  backend: Backend,
-): Map<string, CellRules> {
-  const rulesFor = (name: string): CellRules => {
-    const file = files.get(name);
-    return file === undefined
-      ? { ruleset: plan(foundation, name), backend }
-      : { ruleset: file.ruleset, backend: file.backend };
-  };
-  return new Map(foundation.cells.map(({ name }) => [name, rulesFor(name)]));
-}

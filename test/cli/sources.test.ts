@@ -1,9 +1,12 @@
 /** Where the rules come from: every combination of inputs that matters, and what is said of those that cannot be. */
+import { spawnSync } from 'node:child_process';
 import { Command } from 'commander';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { exitCodeOf } from '../../src/cli/exit.ts';
+import { readText } from '../../src/cli/files.ts';
 import { addSourceOptions, loadSources, readsStandardInput, type SourceOptions } from '../../src/cli/sources.ts';
+import { plan } from '../../src/foundation/plan.ts';
 import { printRule } from '../../src/rules/print-save.ts';
 import { formatIpv4 } from '../../src/wire/address.ts';
 import { CELL_B, createFolder, DESTINATION, FOUNDATION, SOURCE } from './inputs.ts';
@@ -344,6 +347,34 @@ test('a foundation of cells and a store plan the rest', async () => {
   assert.equal(rulesOf(sources, 'cell-b', 'vpa--'), [
     `-A X -s 10.255.2.9/32 -m comment --comment "src:${SOURCE}" -j MARK --set-xmark 0x7/0xffffffff`,
   ]);
+});
+
+test('every cell is planned as if it were given all policies', async () => {
+  const several = folder.file(
+    'several.yml',
+    `${FOUNDATION.replace('ip: 10.255.1.4', 'ip: 10.255.1.9 }, { cell: cell-b, ip: 10.255.2.4').replace(', handle: 5a1f0c11-1111-4a4a-5b5b-0001', '')}
+  - { source: dest-app, destination: source-app, protocol: udp, ports: 9 }
+  - { source: dest-app, destination: dest-app, protocol: udp, ports: 10 }
+`,
+  );
+  const { foundation: read, rules: planned } = await load('--foundation', several);
+  for (const { name } of read.cells) assert.equal(planned.get(name)!.ruleset, plan(read, name), name);
+});
+
+test('a file has a limit, and standard input is read like one', async () => {
+  const code = `import(${JSON.stringify(new URL('../../src/cli/files.js', import.meta.url).href)}).then(async ({ readText }) => console.log((await readText('-')).length))`;
+  const run = spawnSync(process.execPath, ['-e', code], { input: CELL_B, encoding: 'utf8' });
+  assert.is(run.stdout, `${CELL_B.length}\n`, run.stderr);
+  assert.is((await readText(rules, CELL_B.length)).length, CELL_B.length);
+  try {
+    await readText(rules, CELL_B.length - 1);
+    assert.unreachable();
+  } catch (error) {
+    assert.is(
+      folder.bare((error as Error).message),
+      `b.txt: got more than ${CELL_B.length - 1} octets, expected fewer`,
+    );
+  }
 });
 
 test('standard input is known to be used', () => {
