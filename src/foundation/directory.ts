@@ -9,7 +9,7 @@ import { vtepAddress } from './lease.ts';
 import type { App, Cell, Foundation, Instance } from './model.ts';
 
 /** From 32-bit addresses to small non-negative numbers. */
-export interface AddressTable {
+interface AddressTable {
   /** Number of slots, a power of two, less one. */
   readonly slotMask: number;
   readonly addresses: Uint32Array;
@@ -76,7 +76,7 @@ const firstSlot = (address: number, slotMask: number): number => {
 };
 
 /** The value under `address`, or -1. Slots are in range by the mask; a free one ends every probe. */
-export function find(table: AddressTable, address: number): number {
+function find(table: AddressTable, address: number): number {
   const { slotMask, addresses, values } = table;
   let slot = firstSlot(address, slotMask);
   for (let value = values[slot]!; value !== UNKNOWN; value = values[slot]!) {

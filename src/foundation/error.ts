@@ -67,7 +67,8 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u206
 /** Longest piece of input that a message repeats, in UTF-16 units. */
 const QUOTED_LENGTH = 80;
 
-const escaped = (text: string): string =>
+/** `text` with every such character spelt as `\uXXXX`. */
+export const escaped = (text: string): string =>
   text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** `text` in double quotes, cut to 80 characters, fit for a terminal. */

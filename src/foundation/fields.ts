@@ -53,7 +53,8 @@ export function integer(item: Item, low: number, high: number): number {
 /** `item` as one of a few words. */
 export function oneOf<const T extends string>(item: Item, words: readonly T[]): T {
   const expected = words.map(quote).join(' or ');
-  const found = words.find((word) => word === text(item, expected));
+  const value = text(item, expected);
+  const found = words.find((word) => word === value);
   if (found === undefined) throw refusal('ERR_FOUNDATION_VALUE', item, expected);
   return found;
 }

@@ -35,7 +35,7 @@ export const DEFAULT_OVERLAY: Overlay = { network: { address: 0x0aff0000, prefix
 /** The port that `cf add-network-policy` opens when it is given neither protocol nor port. */
 const DEFAULT_PORTS = { start: 8080, end: 8080 } as const;
 
-export const written = <T>(item: Item, read: (item: Item) => T): Written<T> => ({ value: read(item), from: item });
+const written = <T>(item: Item, read: (item: Item) => T): Written<T> => ({ value: read(item), from: item });
 
 /** Read the root item of a foundation file. */
 export function readFoundationFile(item: Item): Draft {

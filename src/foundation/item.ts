@@ -33,24 +33,24 @@ export interface ArrayItem extends Located {
   readonly items: Item[];
 }
 
-export interface TextItem extends Located {
+interface TextItem extends Located {
   readonly kind: 'text';
   readonly value: string;
 }
 
-export interface NumberItem extends Located {
+interface NumberItem extends Located {
   readonly kind: 'number';
   readonly value: number;
   /** As written: `0x50` and `1e3` are numbers to YAML, and not ports. */
   readonly text: string;
 }
 
-export interface BooleanItem extends Located {
+interface BooleanItem extends Located {
   readonly kind: 'boolean';
   readonly value: boolean;
 }
 
-export interface NullItem extends Located {
+interface NullItem extends Located {
   readonly kind: 'null';
 }
 
@@ -70,7 +70,7 @@ export const LIMIT = {
 const FORBIDDEN_KEYS: readonly string[] = ['__proto__', 'constructor', 'prototype'];
 
 /** Path of an item: `apps[2].instances[0].ip`; keys that are not plain words stand in brackets. */
-export function pathOf(item: Item): string {
+function pathOf(item: Item): string {
   const steps: string[] = [];
   for (let step: Item = item; step.parent !== null; step = step.parent) {
     if (typeof step.key === 'number') steps.push(`[${step.key}]`);
@@ -104,7 +104,7 @@ export function mention(item: Item): string {
 }
 
 /** An item as a message repeats it. */
-export function describe(item: Item): string {
+function describe(item: Item): string {
   switch (item.kind) {
     case 'object':
       return 'a mapping';

@@ -64,7 +64,7 @@ export function draftArtefacts(artefacts: Artefacts): Draft {
     for (const entry of server.readTagList(parseJson(text, file))) joinTag(joining, entry);
   }
   for (const { text, file } of artefacts.securityGroups ?? []) {
-    draft.groups.push(...server.readSecurityGroupList(parseJson(text, file), file));
+    for (const group of server.readSecurityGroupList(parseJson(text, file), file)) draft.groups.push(group);
   }
   draft.apps.splice(0, draft.apps.length);
   for (const app of [...apps.values(), ...repeated]) draft.apps.push(app);
@@ -94,7 +94,7 @@ function requireCell(draft: Draft, name: string, file: string, containers: reado
   const lease = formatCidr({ address: (first & maskOf(24)) >>> 0, prefixLength: 24 });
   const sentence =
     `got the containers of cell ${quote(name)}, but nothing says its underlay address and lease; ` +
-    `add a foundation file such as { tagplane: 1, cells: [{ name: ${name}, underlay: ADDRESS, lease: ${lease} }] }`;
+    `add a foundation file such as { tagplane: 1, cells: [{ name: ${quote(name)}, underlay: ADDRESS, lease: ${lease} }] }`;
   throw new FoundationError('ERR_FOUNDATION_MISSING', { file, line: 1, column: 1, path: '' }, sentence);
 }
 

@@ -4,7 +4,7 @@
  * `JSON.parse` cannot say where a value was written, keeps the last of two equal keys and treats `__proto__` as a word
  * like any other; this reader names the place and refuses both. Otherwise the two agree on every text.
  */
-import { FoundationError } from './error.ts';
+import { FoundationError, quote } from './error.ts';
 import {
   type ArrayItem,
   addEntry,
@@ -39,7 +39,7 @@ export function parseJson(text: string, file: string, outer: Item | null = null)
 
 function unexpected(reader: Reader, expected: string, at = reader.at): FoundationError {
   const character = reader.source.text.codePointAt(at);
-  const got = character === undefined ? 'the end of the text' : JSON.stringify(String.fromCodePoint(character));
+  const got = character === undefined ? 'the end of the text' : quote(String.fromCodePoint(character));
   return new FoundationError(
     'ERR_FOUNDATION_SYNTAX',
     placeAt(reader.source, at, ''),

@@ -7,10 +7,10 @@
  *     netin--    host ports that lead to it (nat), and the mark that lets them pass overlay-- (mangle)
  */
 import type { Rule } from '../rules/model.ts';
-import type { Cidr } from '../wire/address.ts';
+import { type Cidr, contains } from '../wire/address.ts';
 import * as chains from './chain-names.ts';
 import { VTEP_NAME } from './lease.ts';
-import type { Cell, Instance, Settings } from './model.ts';
+import type { Cell, Instance, SecurityGroupRule, Settings } from './model.ts';
 import { securityGroupRules } from './plan-security-groups.ts';
 import * as parts from './rule-parts.ts';
 
@@ -24,17 +24,17 @@ export interface Container {
   readonly app: string;
   readonly instance: Instance;
   /** Security group rules that apply to it, in their order. */
-  readonly groupRules: Parameters<typeof securityGroupRules>[0];
+  readonly groupRules: readonly SecurityGroupRule[];
 }
 
-export function inputRules(settings: Settings): Rule[] {
+function inputRules(settings: Settings): Rule[] {
   const open = (protocol: 'tcp' | 'udp', address: number, port: number): Rule =>
     parts.rule(
       { destination: parts.host(address), protocol: parts.protocol(protocol) },
       [parts.destinationPorts(protocol, port, port)],
       parts.ACCEPT,
     );
-  const linkLocal = settings.dnsServers.filter((address) => address >>> 16 === LINK_LOCAL.address >>> 16);
+  const linkLocal = settings.dnsServers.filter((address) => contains(LINK_LOCAL, address));
   return [
     parts.rule({}, [parts.RELATED_ESTABLISHED], parts.ACCEPT),
     ...linkLocal.flatMap((address) => [open('tcp', address, DNS_PORT), open('udp', address, DNS_PORT)]),
@@ -44,7 +44,7 @@ export function inputRules(settings: Settings): Rule[] {
   ];
 }
 
-export function overlayRules({ address, handle }: Instance, settings: Settings): Rule[] {
+function overlayRules({ address, handle }: Instance, settings: Settings): Rule[] {
   const destination = parts.host(address);
   const egress = { source: destination, outInterface: parts.named(VTEP_NAME) };
   return [

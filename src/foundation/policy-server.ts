@@ -1,12 +1,14 @@
 /**
  * What the policy server answers: policies, tags and security groups, as JSON.
  *
- *     GET /networking/v1/external/policies         {"total_policies": 1, "policies": [{"source": {"id": GUID},
- *                                                   "destination": {"id": GUID, "protocol": "tcp", "ports": {"start": 8080, "end": 8080}}}]}
- *     GET /networking/v0/external/policies         the same with "port": 8080 in place of "ports"
- *     GET /networking/v1/internal/policies         the same with "tag": "0001" beside each "id"
- *     GET /networking/v1/external/tags             {"tags": [{"id": GUID, "tag": "0001", "type": "app"}]}
- *     GET /networking/v1/internal/security_groups  {"next": 0, "security_groups": [{"guid", "name", "rules": "[...]", ...}]}
+ * All under /networking:
+ *
+ *     GET v1/external/policies         {"total_policies": 1, "policies": [{"source": {"id": GUID}, "destination":
+ *                                        {"id": GUID, "protocol": "tcp", "ports": {"start": 8080, "end": 8080}}}]}
+ *     GET v0/external/policies         the same with "port": 8080 in place of "ports"
+ *     GET v1/internal/policies         the same with "tag": "0001" beside each "id"
+ *     GET v1/external/tags             {"tags": [{"id": GUID, "tag": "0001", "type": "app"}]}
+ *     GET v1/internal/security_groups  {"next": 0, "security_groups": [{"guid", "name", "rules": "[...]", ...}]}
  *
  * Where the server has a sentence of its own for a mistake (api/policy_validator.go), that sentence is the message.
  */

@@ -26,7 +26,10 @@ const GROUP_KEYS = [
   'running_space_guids',
   'staging_space_guids',
 ] as const;
+/** Any type or code, as Cloud Controller writes it. */
 const ANY = -1;
+/** What an IPv6 address, block or range is made of; enough to leave it out. */
+const IPV6 = /^[0-9A-Fa-f:./-]+$/;
 
 /** Read one group of a foundation file. Without a GUID it is known by its name. */
 export function readGroup(item: Item): SecurityGroup {
@@ -83,7 +86,7 @@ function readDestinations(item: Item): Range[] {
   const ranges: Range[] = [];
   for (const part of written.split(',')) {
     const trimmed = part.trim();
-    if (/^[0-9A-Fa-f:.]*:[0-9A-Fa-f:./-]*$/.test(trimmed)) continue;
+    if (trimmed.includes(':') && IPV6.test(trimmed)) continue;
     const range = parseRange(trimmed);
     if (range === undefined) throw refusal('ERR_FOUNDATION_VALUE', item, expected);
     ranges.push(range);
@@ -125,9 +128,8 @@ function refusePorts(from: ObjectItem): SecurityGroupRule['ports'] {
   throw refusal('ERR_FOUNDATION_VALUE', ports, 'no ports in a rule for icmp or all');
 }
 
-/** Type or code of an icmp rule; null where the rule is for something else. */
+/** Type or code of an icmp rule, which Cloud Controller demands; null where the rule is for something else. */
 function readIcmp(from: ObjectItem, key: 'type' | 'code', icmp: boolean): number | null {
-  const read = (item: Item): number | null => (item.kind === 'null' ? null : fields.integer(item, ANY, 255));
-  const value = fields.optional(from, key, read, null);
-  return icmp ? (value ?? ANY) : null;
+  if (!icmp) return null;
+  return fields.integer(fields.required(from, key, `the ICMP ${key}, ${ANY} for any`), ANY, 255);
 }

@@ -38,9 +38,9 @@ const KEYS = [
   'masquerade',
 ] as const;
 
-/** xt_limit and xt_hashlimit count at most 10,000 a second. */
+/** xt_limit counts at most 10,000 a second. */
 const RATE_LIMIT = 10_000;
-/** xt_hashlimit's largest burst that iptables accepts at one a second. */
+/** iptables takes this burst even at one a second. */
 const BURST_LIMIT = 10_000;
 
 export const DEFAULT_SETTINGS: Settings = {

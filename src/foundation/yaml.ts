@@ -5,8 +5,20 @@
  * are not text, more than 100 aliases. The tokens are fed to the composer one by one, so that nesting is refused before
  * anything recurses over it.
  */
-import { Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, Parser, type YAMLMap } from 'yaml';
-import { FoundationError, type FoundationErrorCode, quote } from './error.ts';
+import {
+  Composer,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  type Node,
+  Parser,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
+import { escaped, FoundationError, type FoundationErrorCode, quote } from './error.ts';
 import {
   type ArrayItem,
   addEntry,
@@ -33,13 +45,14 @@ export function parseYaml(text: string, file: string): Item {
   checkText(source);
   const document = compose(source);
   const complaint = document.errors[0] ?? document.warnings[0];
-  if (complaint !== undefined) throw failure('ERR_FOUNDATION_SYNTAX', source, complaint.pos[0], complaint.message);
+  if (complaint !== undefined)
+    throw failure('ERR_FOUNDATION_SYNTAX', source, complaint.pos[0], escaped(complaint.message));
   const { yaml } = document.directives;
   if (yaml.explicit === true && yaml.version !== '1.2') {
     throw failure('ERR_FOUNDATION_SYNTAX', source, 0, `got YAML ${yaml.version}, expected YAML 1.2`);
   }
   const walk: Walk = { source, anchors: new Map(), aliases: 0 };
-  return convert(walk, document.contents, null, '', 0, 0);
+  return convert(walk, document.contents, { parent: null, key: '', at: 0, depth: 0 });
 }
 
 function failure(code: FoundationErrorCode, source: Source, at: number, sentence: string): FoundationError {
@@ -67,26 +80,28 @@ function compose(source: Source): Document.Parsed {
 const tooDeep = (source: Source, at: number): FoundationError =>
   failure('ERR_FOUNDATION_LIMIT', source, at, `got lists and mappings nested deeper than ${LIMIT.DEPTH}`);
 
-/** The item for `node`; `at` stands in for an absent node (`key:` with nothing behind it). */
-function convert(
-  walk: Walk,
-  node: Node | null,
-  parent: Item | null,
-  key: string | number,
-  at: number,
-  depth: number,
-): Item {
-  const { source } = walk;
-  if (node === null) return { kind: 'null', source, parent, key, at };
-  const start = node.range?.[0] ?? at;
-  if (isAlias(node)) return convert(walk, follow(walk, node.source, start), parent, key, start, depth);
-  if (node.tag !== undefined) throw failure('ERR_FOUNDATION_SYNTAX', source, start, `got the tag ${quote(node.tag)}`);
-  if (depth >= LIMIT.DEPTH && !isScalar(node)) throw tooDeep(source, start);
-  const item = convertPlain(walk, node, parent, key, start, depth);
+/** Where an item goes. `at` also stands in for an absent node (`key:` with nothing behind it). */
+interface Slot {
+  readonly parent: Item | null;
+  readonly key: string | number;
+  readonly at: number;
+  readonly depth: number;
+}
+
+function convert(walk: Walk, node: Node | null, slot: Slot): Item {
+  if (node === null) return { kind: 'null', source: walk.source, ...placed(slot) };
+  const found = { ...slot, at: node.range?.[0] ?? slot.at };
+  if (isAlias(node)) return convert(walk, follow(walk, node.source, found.at), found);
+  if (node.tag !== undefined) {
+    throw failure('ERR_FOUNDATION_SYNTAX', walk.source, found.at, `got the tag ${quote(node.tag)}`);
+  }
+  const item = convertPlain(walk, node, found);
   // After the content: an alias inside its own anchor finds nothing.
   if ('anchor' in node && node.anchor !== undefined) walk.anchors.set(node.anchor, node);
   return item;
 }
+
+const placed = ({ parent, key, at }: Slot): Omit<Slot, 'depth'> => ({ parent, key, at });
 
 function follow(walk: Walk, name: string, at: number): Node {
   walk.aliases += 1;
@@ -95,61 +110,50 @@ function follow(walk: Walk, name: string, at: number): Node {
   }
   const anchored = walk.anchors.get(name);
   if (anchored !== undefined) return anchored;
-  throw failure(
-    'ERR_FOUNDATION_SYNTAX',
-    walk.source,
-    at,
-    `got an alias of ${quote(name)}, which no anchor before it has`,
-  );
+  const sentence = `got an alias of ${quote(name)}, which no anchor before it has`;
+  throw failure('ERR_FOUNDATION_SYNTAX', walk.source, at, sentence);
 }
 
-function convertPlain(
-  walk: Walk,
-  node: Node,
-  parent: Item | null,
-  key: string | number,
-  at: number,
-  depth: number,
-): Item {
-  const { source } = walk;
-  if (isMap(node)) return convertMap(walk, node, parent, key, at, depth);
-  if (isSeq(node)) {
-    const array: ArrayItem = { kind: 'array', source, parent, key, at, items: [] };
-    for (const [index, element] of node.items.entries()) {
-      array.items.push(convert(walk, element as Node | null, array, index, at, depth + 1));
-    }
-    return array;
+function convertPlain(walk: Walk, node: Node, slot: Slot): Item {
+  const common = { source: walk.source, ...placed(slot) };
+  if (isMap(node)) return convertMap(walk, node, slot);
+  if (isSeq(node)) return convertSequence(walk, node, slot);
+  if (!isScalar(node)) {
+    throw failure('ERR_FOUNDATION_SYNTAX', walk.source, slot.at, 'got something that is no YAML value');
   }
-  if (!isScalar(node)) throw failure('ERR_FOUNDATION_SYNTAX', source, at, 'got something that is no YAML value');
   const { value } = node;
-  if (value === null) return { kind: 'null', source, parent, key, at };
-  if (typeof value === 'boolean') return { kind: 'boolean', source, parent, key, at, value };
-  if (typeof value === 'number') return { kind: 'number', source, parent, key, at, value, text: node.source ?? '' };
-  return { kind: 'text', source, parent, key, at, value: value as string };
+  if (value === null) return { kind: 'null', ...common };
+  if (typeof value === 'boolean') return { kind: 'boolean', ...common, value };
+  if (typeof value === 'number') return { kind: 'number', ...common, value, text: node.source ?? '' };
+  return { kind: 'text', ...common, value: value as string };
 }
 
-function convertMap(
-  walk: Walk,
-  map: YAMLMap,
-  parent: Item | null,
-  key: string | number,
-  at: number,
-  depth: number,
-): ObjectItem {
-  const { source } = walk;
-  const object: ObjectItem = { kind: 'object', source, parent, key, at, entries: new Map() };
+/** The slot of something inside the collection in `slot`; aliases can nest deeper than the text does. */
+function inside(walk: Walk, slot: Slot): Pick<Slot, 'at' | 'depth'> {
+  if (slot.depth >= LIMIT.DEPTH) throw tooDeep(walk.source, slot.at);
+  return { at: slot.at, depth: slot.depth + 1 };
+}
+
+function convertSequence(walk: Walk, sequence: YAMLSeq, slot: Slot): ArrayItem {
+  const array: ArrayItem = { kind: 'array', source: walk.source, ...placed(slot), items: [] };
+  const within = inside(walk, slot);
+  for (const [key, element] of sequence.items.entries()) {
+    array.items.push(convert(walk, element as Node | null, { parent: array, key, ...within }));
+  }
+  return array;
+}
+
+function convertMap(walk: Walk, map: YAMLMap, slot: Slot): ObjectItem {
+  const object: ObjectItem = { kind: 'object', source: walk.source, ...placed(slot), entries: new Map() };
+  const { depth } = inside(walk, slot);
   for (const pair of map.items) {
     const name = pair.key as Node;
-    const nameAt = name.range?.[0] ?? at;
+    const at = name.range?.[0] ?? slot.at;
     if (!isScalar(name) || typeof name.value !== 'string') {
-      throw failure('ERR_FOUNDATION_SYNTAX', source, nameAt, 'got a key that is not text, expected a word');
+      throw failure('ERR_FOUNDATION_SYNTAX', walk.source, at, 'got a key that is not text, expected a word');
     }
-    addEntry(
-      object,
-      name.value,
-      nameAt,
-      convert(walk, pair.value as Node | null, object, name.value, nameAt, depth + 1),
-    );
+    const value = convert(walk, pair.value as Node | null, { parent: object, key: name.value, at, depth });
+    addEntry(object, name.value, at, value);
   }
   return object;
 }

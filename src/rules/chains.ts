@@ -20,6 +20,8 @@ export interface ChainIndex {
   readonly target: Int32Array;
   /** 1 for a built-in chain whose policy is ACCEPT, 0 for DROP, -1 for a user-defined chain. */
   readonly policy: Int8Array;
+  /** Every chain once, behind all chains that it jumps or goes to. */
+  readonly order: readonly number[];
 }
 
 export type ChainErrorCode = 'ERR_CHAIN_UNKNOWN' | 'ERR_CHAIN_BUILT_IN' | 'ERR_CHAIN_LOOP';
@@ -44,7 +46,9 @@ const isJump = (rule: Rule): rule is Rule & { target: { kind: 'jump' | 'goto'; c
 export function indexChains(table: RuleTable): ChainIndex {
   const chains = [...table.chains.values()];
   const count = table.rules.length;
+  const order: number[] = [];
   const index: ChainIndex = {
+    order,
     names: chains.map((chain) => chain.name),
     numbers: new Map(chains.map((chain, number) => [chain.name, number])),
     first: Int32Array.from(chains, (chain) => table.firstId.get(chain.name)!),
@@ -57,7 +61,7 @@ export function indexChains(table: RuleTable): ChainIndex {
     index.chainOf[id] = index.numbers.get(chain.name)!;
     if (isJump(rule)) index.target[id] = resolve(index, table.name, rule, rule.target.chain);
   }
-  refuseLoops(index, table);
+  sort(index, table, order);
   return index;
 }
 
@@ -72,8 +76,11 @@ function resolve(index: ChainIndex, table: string, rule: Rule, name: string): nu
   return number;
 }
 
-/** Depth-first over the jumps with a stack of its own, so that a long line of chains cannot exhaust ours. */
-function refuseLoops(index: ChainIndex, table: RuleTable): void {
+/**
+ * Put the chains into `order`, callees first, and refuse loops: depth-first over the jumps with a stack of its own, so that
+ * a long line of chains cannot exhaust ours.
+ */
+function sort(index: ChainIndex, table: RuleTable, order: number[]): void {
   const OPEN = 1;
   const DONE = 2;
   const state = new Uint8Array(index.names.length);
@@ -86,6 +93,7 @@ function refuseLoops(index: ChainIndex, table: RuleTable): void {
       const id = next[chain]!;
       if (id === index.end[chain]) {
         state[chain] = DONE;
+        order.push(chain);
         path.pop();
         continue;
       }

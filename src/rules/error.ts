@@ -41,13 +41,19 @@ export interface Warning {
 
 const EXCERPT_BEFORE = 80;
 const EXCERPT_AFTER = 60;
+const MAXIMUM_MESSAGE = 300;
+
+/** Text of the input, fit for a terminal. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a terminal
+const shown = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+
+const shortened = (text: string): string =>
+  text.length > MAXIMUM_MESSAGE ? `${shown(text.slice(0, MAXIMUM_MESSAGE))}...` : shown(text);
 
 /** The line around `column`, with a caret under it; long lines are cut, so that a message stays short. */
 function excerpt(text: string, column: number): string {
   const start = Math.max(0, column - 1 - EXCERPT_BEFORE);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a terminal
-  const shown = text.slice(start, column - 1 + EXCERPT_AFTER).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
-  return `${shown}\n${' '.repeat(column - 1 - start)}^`;
+  return `${shown(text.slice(start, column - 1 + EXCERPT_AFTER))}\n${' '.repeat(column - 1 - start)}^`;
 }
 
 export class RuleError extends Error {
@@ -58,7 +64,7 @@ export class RuleError extends Error {
 
   constructor(code: RuleErrorCode, place: Place, what: string) {
     const { line, column } = place;
-    super(`${line.file}:${line.number}:${column}: ${what}\n${excerpt(line.text, column)}`);
+    super(`${line.file}:${line.number}:${column}: ${shortened(what)}\n${excerpt(line.text, column)}`);
     this.name = 'RuleError';
     this.code = code;
     this.file = line.file;
@@ -71,5 +77,5 @@ export const warningAt = (place: Place, message: string): Warning => ({
   file: place.line.file,
   line: place.line.number,
   column: place.column,
-  message,
+  message: shortened(message),
 });

@@ -118,7 +118,7 @@ export function createHashlimit(match: HashlimitMatch): Hashlimit {
 export function takeHashlimit(table: Hashlimit, packet: RulePacket): number {
   let ports = 0;
   if ((table.bySourcePort || table.byDestinationPort) && hasPorts(packet.protocol)) {
-    if (packet.transport === 0 && packet.fragmentOffset === 0) return HASHLIMIT.HOTDROP;
+    if (packet.transport === 0) return HASHLIMIT.HOTDROP;
     if (table.bySourcePort) ports = packet.sourcePort * 0x10000;
     if (table.byDestinationPort) ports += packet.destinationPort;
   }

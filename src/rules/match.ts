@@ -6,8 +6,10 @@
  * not match where the kernel's own matches drop a packet whose header they cannot read; everything else, and a tcp or udp
  * match without conditions, goes through the same xt code on both (nft_compat).
  *
- * Not modelled: addrtype's --limit-iface types (the packet carries its addresses' types in the whole routing table), and
- * the payload octets that hashlimit takes for ports in a later fragment (they are 0 here).
+ * In a later fragment a native expression reads the octets that lie where the header would be (nft_payload_fast_eval does
+ * not look at the offset), and so does hashlimit; the kernel's own tcp and udp matches never match there.
+ *
+ * Not modelled: addrtype's --limit-iface types (the packet carries its addresses' types in the whole routing table).
  */
 import type { Backend, Miss } from './evaluator.ts';
 import { covers, type InterfaceNames } from './interfaces.ts';
@@ -20,7 +22,7 @@ type Of<K extends Match['kind']> = Extract<Match, { kind: K }>;
 /** A packet with one of these states belongs to a connection; INVALID and UNTRACKED ones have no connection mark. */
 const TRACKED = CTSTATE.ESTABLISHED | CTSTATE.RELATED | CTSTATE.NEW;
 /** The states xt_state knows; it does not see SNAT and DNAT. */
-const STATES = TRACKED | CTSTATE.INVALID | CTSTATE.UNTRACKED;
+export const STATES = TRACKED | CTSTATE.INVALID | CTSTATE.UNTRACKED;
 const TCP = 6;
 const UDP = 17;
 const ICMP = 1;
@@ -131,8 +133,8 @@ const outside = (ports: NegatablePorts | undefined, port: number): boolean =>
 
 function missTcp(match: Of<'tcp'>, packet: RulePacket, backend: Backend): Miss {
   const native = isNative(match, backend);
-  if (packet.fragmentOffset !== 0) {
-    return packet.fragmentOffset === EVIL_OFFSET && !native ? 'hotdrop' : 'transport-header';
+  if (packet.fragmentOffset !== 0 && !native) {
+    return packet.fragmentOffset === EVIL_OFFSET ? 'hotdrop' : 'transport-header';
   }
   if (packet.transport !== 1) {
     if (!native) return 'hotdrop';
@@ -146,9 +148,10 @@ function missTcp(match: Of<'tcp'>, packet: RulePacket, backend: Backend): Miss {
 }
 
 function missUdp(match: Of<'udp'>, packet: RulePacket, backend: Backend): Miss {
-  if (packet.fragmentOffset !== 0) return 'transport-header';
+  const native = isNative(match, backend);
+  if (packet.fragmentOffset !== 0 && !native) return 'transport-header';
   if (packet.transport !== 1) {
-    if (!isNative(match, backend)) return 'hotdrop';
+    if (!native) return 'hotdrop';
     if (packet.transport === 0) return 'transport-header';
   }
   if (outside(match.sourcePorts, packet.sourcePort)) return 'source-port';

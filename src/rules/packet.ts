@@ -12,11 +12,12 @@ export interface RulePacket {
   source: number;
   destination: number;
   protocol: number;
-  /** Fragment offset in octets; non-zero hides the transport header. */
+  /** Fragment offset in octets; non-zero hides the transport header from all but iptables-nft and hashlimit. */
   fragmentOffset: number;
   /**
    * 1 when the fields of the transport header below could be read; 0 when it is cut short or a later fragment; 2 when it
-   * is cut short behind the two port fields, which iptables-nft and multiport still read.
+   * is cut short behind the two port fields, which iptables-nft and multiport still read. A later fragment may say 1 with
+   * the octets that lie where the fields would be: the kernel's nft expressions and hashlimit read those.
    */
   transport: number;
   sourcePort: number;

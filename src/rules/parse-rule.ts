@@ -1,5 +1,5 @@
 /** One rule line: its options read into the model. A line with address lists (`-s A,B`) makes several rules. */
-import { RuleError, type Warning, warningAt } from './error.ts';
+import { type Warning, warningAt } from './error.ts';
 import type { Counters, InterfaceName, IpPart, Masked, Match, Rule, TableName, Target } from './model.ts';
 import { fail, type Given, type MatchModule, type RuleContext, type TargetModule } from './text/module.ts';
 import { type Part, type RuleOptions, readOptions } from './text/options.ts';
@@ -8,6 +8,8 @@ import { readIntegerText, readNetwork } from './text/values.ts';
 import type { Word } from './text/words.ts';
 
 const MAXIMUM_INTERFACE = 15;
+/** Rules that one line with address lists may make: a short line could make millions. */
+const MAXIMUM_EXPANSION = 4096;
 /** Built-in chains that run before the other interface is known. */
 const NO_IN_INTERFACE: readonly string[] = ['OUTPUT', 'POSTROUTING'];
 const NO_OUT_INTERFACE: readonly string[] = ['INPUT', 'PREROUTING'];
@@ -50,9 +52,10 @@ export function parseRule(
     counters: written === undefined ? counters : readCounters(written[0]!, written[0]!.text, written[1]!.text),
     line: words[0]!.line.number,
   };
+  const [sources, destinations] = expand(core.get('-s'), core.get('-d'));
   const rules: Rule[] = [];
-  for (const source of networks(core.get('-s'))) {
-    for (const destination of networks(core.get('-d'))) {
+  for (const source of sources) {
+    for (const destination of destinations) {
       rules.push({ ip: { ...(source && { source }), ...(destination && { destination }), ...ip }, ...rule });
     }
   }
@@ -81,15 +84,27 @@ function parseIp({ core, protocol }: RuleOptions, chain: string): IpPart {
   };
 }
 
+type Networks = (Masked | undefined)[];
+
+/** The address lists of `-s` and `-d`, which make one rule for each pair. */
+function expand(source: Given | undefined, destination: Given | undefined): [Networks, Networks] {
+  const [sources, destinations] = [addressTexts(source), addressTexts(destination)];
+  if (sources.length * destinations.length > MAXIMUM_EXPANSION) {
+    fail('ERR_RULE_VALUE', (source ?? destination!).word, `this line makes more than ${MAXIMUM_EXPANSION} rules`);
+  }
+  return [networks(source, sources), networks(destination, destinations)];
+}
+
+const addressTexts = (given: Given | undefined): string[] => given?.values[0]?.text.split(',') ?? [''];
+
 /** The addresses of `-s` or `-d`; undefined stands for every address. */
-function networks(given: Given | undefined): (Masked | undefined)[] {
+function networks(given: Given | undefined, texts: readonly string[]): Networks {
   if (given === undefined) return [undefined];
-  const word = given.values[0]!;
-  const texts = word.text.split(',');
-  if (texts.length > 1 && given.negated) fail('ERR_RULE_OPTION', given.word, 'a list of addresses cannot be negated');
+  const { values, word, negated } = given;
+  if (texts.length > 1 && negated) fail('ERR_RULE_OPTION', word, 'a list of addresses cannot be negated');
   return texts.map((text) => {
-    const { address, mask } = readNetwork(word, text);
-    return mask === 0 && !given.negated ? undefined : { address, mask, negated: given.negated };
+    const { address, mask } = readNetwork(values[0]!, text);
+    return mask === 0 && !negated ? undefined : { address, mask, negated };
   });
 }
 
@@ -124,11 +139,7 @@ function parseTarget(part: Part<TargetModule> | null, isGoto: boolean, context: 
   if (part.module === null) return { kind: isGoto ? 'goto' : 'jump', chain: part.name };
   const { tables } = part.module;
   if (tables !== undefined && !tables.includes(context.table)) {
-    throw new RuleError(
-      'ERR_RULE_OPTION',
-      part.at,
-      `${part.name} only works in table ${tables.join(', ')}, this is ${context.table}`,
-    );
+    fail('ERR_RULE_OPTION', part.at, `${part.name} only works in table ${tables.join(', ')}, this is ${context.table}`);
   }
   return part.module.parse(part, context);
 }

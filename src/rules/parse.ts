@@ -12,7 +12,7 @@
  * a file that describes a whole ruleset has none.
  */
 
-import { type Line, RuleError, type Warning } from './error.ts';
+import type { Line, Warning } from './error.ts';
 import { checkLoops, type Jump } from './loops.ts';
 import type { Counters, Rule, Ruleset, Table, TableName } from './model.ts';
 import { parseRule, readCounters } from './parse-rule.ts';
@@ -41,6 +41,10 @@ const BUILT_IN: Readonly<Record<TableName, readonly string[]>> = {
   security: ['INPUT', 'FORWARD', 'OUTPUT'],
 };
 const MAXIMUM_CHAIN = 28;
+/** As many arguments as iptables-restore takes on a line (MAX_ARGC). */
+const MAXIMUM_WORDS = 255;
+/** Rules of all tables. A hundred times what a full cell has; address lists could make far more out of a small file. */
+const MAXIMUM_RULES = 4_000_000;
 
 interface OpenChain {
   readonly name: string;
@@ -77,6 +81,7 @@ class RulesetParser {
   readonly #tables: Table[] = [];
   readonly #warnings: Warning[] = [];
   #table: OpenTable | null = null;
+  #rules = 0;
 
   constructor(options: ParseOptions) {
     this.#options = options;
@@ -193,6 +198,8 @@ class RulesetParser {
 
   #append(table: OpenTable, words: readonly Word[], index: number, counters: Counters | null): void {
     const at = words[index]!;
+    if (words.length > MAXIMUM_WORDS)
+      fail('ERR_RULE_SYNTAX', words[MAXIMUM_WORDS]!, `more than ${MAXIMUM_WORDS} words in one rule`);
     const chain = this.#chain(table, at, at.text);
     const { rules, jump } = parseRule(words, index + 1, counters, {
       table: table.name,
@@ -201,6 +208,8 @@ class RulesetParser {
       warnings: this.#warnings,
       isChain: (name) => table.chains.has(name) || BUILT_IN[table.name].includes(name),
     });
+    this.#rules += rules.length;
+    if (this.#rules > MAXIMUM_RULES) fail('ERR_RULE_VALUE', at, `this is more than ${MAXIMUM_RULES} rules`);
     for (const rule of rules) chain.rules.push(rule);
     if (jump === null) return;
     if (BUILT_IN[table.name].includes(jump.text))
@@ -227,7 +236,7 @@ function splitCounters(word: Word, text: string): [packets: string, bytes: strin
 
 function checkChainName(at: Word, name: string): void {
   if (!/^[^\s!-]\S*$/.test(name) || name.length > MAXIMUM_CHAIN) {
-    throw new RuleError(
+    fail(
       'ERR_RULE_CHAIN',
       at,
       `'${name}' is no chain name (1 to ${MAXIMUM_CHAIN} characters, not starting with - or !)`,

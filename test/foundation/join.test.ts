@@ -148,7 +148,7 @@ test('a cell whose addresses nobody says: what is missing and how to give it', (
   assert.is(error.code, 'ERR_FOUNDATION_MISSING');
   assert.is(
     error.message,
-    'store.json:1:1: got the containers of cell "cell-a", but nothing says its underlay address and lease; add a foundation file such as { tagplane: 1, cells: [{ name: cell-a, underlay: ADDRESS, lease: 10.255.1.0/24 }] }',
+    'store.json:1:1: got the containers of cell "cell-a", but nothing says its underlay address and lease; add a foundation file such as { tagplane: 1, cells: [{ name: "cell-a", underlay: ADDRESS, lease: 10.255.1.0/24 }] }',
   );
 });
 
@@ -239,6 +239,17 @@ test('contradictions between inputs name both files', () => {
   assert.match(
     message({ policies: [json('p.json', INTERNAL)], tags: [json('t.json', taken)] }),
     /^t\.json:1:\d+: tags\[0\]\.tag: got the tag 0007, as has policies\[0\]\.source\.tag \(p\.json:1:\d+\)$/,
+  );
+  const away = {
+    h: { handle: 'h', ip: '10.255.1.9', metadata: { policy_group_id: SOURCE_GUID, space_id: 'space-2' } },
+  };
+  const spaces = [
+    { cell: 'cell-a', ...json('one.json', STORE) },
+    { cell: 'cell-a', ...json('two.json', away) },
+  ];
+  assert.match(
+    message({ foundation: cells(), stores: spaces }),
+    /^two\.json:1:\d+: h\.metadata\.space_id: got the space "space-2" of app 6b817f74\S+, unlike .*\(one\.json:1:\d+\)$/,
   );
   const moved = { h: { handle: 'h', ip: '10.255.1.4', metadata: { policy_group_id: 'x' } } };
   const stores = [

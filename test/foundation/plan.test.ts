@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { plan } from '../../src/foundation/plan.ts';
 import { readFoundation } from '../../src/foundation/read.ts';
 import { shared, sharedTest, skip } from '../support/shared.ts';
-import { refused } from './example.ts';
+import { edited, refused } from './example.ts';
 import { dumpLines, saveText } from './save-text.ts';
 
 const test = suite('foundation/plan');
@@ -194,43 +194,55 @@ function spelt(): string {
   });
 }
 
+type Backend = 'iptables-nft' | 'iptables-legacy';
+
 /** Load `rules` into a network namespace that ends with the call, and read back what the kernel holds. */
-function throughKernel(rules: string): string {
-  const script = 'iptables-restore && iptables-save -t mangle && iptables-save -t filter && iptables-save -t nat';
+function throughKernel(backend: Backend, rules: string): string {
+  const save = ['mangle', 'filter', 'nat'].map((table) => `${backend}-save -t ${table}`);
+  const script = [`${backend}-restore`, ...save].join(' && ');
   const run = spawnSync('unshare', ['-n', 'sh', '-c', script], { input: rules, encoding: 'utf8' });
   assert.is(run.status, 0, run.stderr);
   return run.stdout;
 }
 
-const kernelTest = (name: string, body: () => void): void => {
-  if (spawnSync('unshare', ['-n', 'iptables-save'], { encoding: 'utf8' }).status === 0) test(name, body);
-  else skip(test, name, 'needs root and iptables');
-};
+/** Register a test for each of iptables' two backends that works here. */
+function kernelTest(name: string, body: (backend: Backend) => void): void {
+  for (const backend of ['iptables-nft', 'iptables-legacy'] as const) {
+    const works = spawnSync('unshare', ['-n', `${backend}-save`, '-t', 'nat']).status === 0;
+    if (works) test(`${name} (${backend})`, () => body(backend));
+    else skip(test, `${name} (${backend})`, `needs root and ${backend}`);
+  }
+}
 
-kernelTest('every setting: the kernel holds the same rules when silk spells them', () => {
+kernelTest('every setting: the kernel holds the same rules when silk spells them', (backend) => {
   const planned = saveText(plan(readFoundation(EVERYTHING, 'e.yml'), 'c'));
-  assert.equal(planned, dumpLines(throughKernel(spelt())));
+  assert.equal(planned, dumpLines(throughKernel(backend, spelt())));
 });
 
-kernelTest('every variant of the settings is taken by iptables and read back unchanged', () => {
+kernelTest('every variant of the settings is taken by iptables and read back unchanged', (backend) => {
+  const outbound = '{ limit: true, logging: true }';
   const variants: readonly (readonly [string, string])[] = [
     ['masquerade: lease', 'masquerade: overlay'],
     ['masquerade: lease', 'no_masquerade_cidr_range: 10.0.0.0/8'],
     ['masquerade: lease', 'enable_asg_syncing: false'],
     ['masquerade: lease', 'iptables_logging: true'],
     ['masquerade: lease', 'disable_container_network_policy: true'],
-    ['{ limit: true, logging: true }', '{ limit: true, burst: 50, rate_per_sec: 60 }'],
-    ['{ limit: true, logging: true }', '{ dry_run: true, burst: 100 }'],
+    ['logs_per_sec: 150', 'logs_per_sec: 10000'],
+    ['logs_per_sec: 150', 'logs_per_sec: 5001'],
+    [outbound, '{ limit: true, burst: 50, rate_per_sec: 60 }'],
+    [outbound, '{ limit: true, burst: 1, rate_per_sec: 10000 }'],
+    [outbound, '{ limit: true, burst: 10000, rate_per_sec: 1 }'],
+    [outbound, '{ dry_run: true, burst: 100 }'],
   ];
   for (const [piece, by] of variants) {
-    const planned = saveText(plan(readFoundation(EVERYTHING.replace(piece, by), 'e.yml'), 'c'));
+    const planned = saveText(plan(readFoundation(edited(piece, by, EVERYTHING), 'e.yml'), 'c'));
     const text = `${planned.map((line) => line.replace(/^(:.*)$/, '$1 [0:0]')).join('\n')}\n`;
-    assert.equal(dumpLines(throughKernel(text)), planned, by);
+    assert.equal(dumpLines(throughKernel(backend, text)), planned, by);
   }
 });
 
 test('static security groups stand in netout-- itself, and no asg- chain is written', () => {
-  const text = EVERYTHING.replace('masquerade: lease', 'enable_asg_syncing: false');
+  const text = edited('masquerade: lease', 'enable_asg_syncing: false', EVERYTHING);
   const lines = saveText(plan(readFoundation(text, 'e.yml'), 'c'));
   assert.not.ok(lines.some((line) => line.includes('asg-')));
   assert.ok(lines.includes('-A netout--api-handle -m iprange --dst-range 0.0.0.0-255.255.255.255 -j ACCEPT'));

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readFoundation } from '../../src/foundation/read.ts';
+import { ROOT } from '../support/shared.ts';
 import { DESTINATION_GUID, EXAMPLE, edited, refused, SOURCE_GUID } from './example.ts';
 
 const test = suite('foundation/read');
@@ -151,6 +154,12 @@ const WRONG: readonly [string, string, string, string][] = [
     'policies[0].ports: got 0x50, expected a port or a range such as 8080 or "8080-8090"',
   ],
   [
+    'ports 080-090',
+    '"8080"',
+    '"080-090"',
+    'policies[0].ports: got "080-090", expected a port or a range such as 8080 or "8080-8090": write ports without leading zeros',
+  ],
+  [
     'port 22:22',
     '"8080"',
     '22:22',
@@ -243,11 +252,95 @@ for (const [name, piece, by, expected] of WRONG) {
   });
 }
 
+const SECTIONS: readonly [string, string][] = [
+  [
+    'properties: { iptables_loging: true }',
+    'properties.iptables_loging: got the unknown key "iptables_loging", did you mean "iptables_logging"?',
+  ],
+  ['properties: { iptables_logging: yes }', 'properties.iptables_logging: got "yes", expected true or false'],
+  [
+    'properties: { iptables_denied_logs_per_sec: 0 }',
+    'properties.iptables_denied_logs_per_sec: got 0, expected a whole number from 1 to 10000',
+  ],
+  [
+    'properties: { host_tcp_services: ["127.0.0.1:80"] }',
+    'properties.host_tcp_services[0]: got "127.0.0.1:80", expected an address outside 127.0.0.0/8',
+  ],
+  [
+    'properties: { host_udp_services: ["169.254.0.2"] }',
+    'properties.host_udp_services[0]: got "169.254.0.2", expected address:port such as "169.254.0.2:9001"',
+  ],
+  [
+    'properties: { deny_networks: { never: [] } }',
+    'properties.deny_networks.never: got the unknown key "never", expected one of always, running, staging',
+  ],
+  ['properties: { masquerade: cell }', 'properties.masquerade: got "cell", expected "overlay" or "lease"'],
+  [
+    'security_groups: [{ name: x, rules: [{ protocol: tcp, destination: 1.1.1.1 }] }]',
+    'security_groups[0].rules[0]: got no key "ports", expected the ports of a tcp rule',
+  ],
+  [
+    'security_groups: [{ name: x, rules: [{ protocol: all, destination: 1.1.1.1, ports: "80" }] }]',
+    'security_groups[0].rules[0].ports: got "80", expected no ports in a rule for icmp or all',
+  ],
+  [
+    'security_groups: [{ name: x, rules: [{ protocol: all, destination: 1.1.1.2-1.1.1.1 }] }]',
+    'security_groups[0].rules[0].destination: got "1.1.1.2-1.1.1.1", expected an address, a block or a range such as 10.0.0.0/8 or 10.0.0.1-10.0.0.9',
+  ],
+  [
+    'security_groups: [{ name: x, rules: [{ protocol: icmp, destination: 1.1.1.1, type: 256, code: 0 }] }]',
+    'security_groups[0].rules[0].type: got 256, expected a whole number from -1 to 255',
+  ],
+  [
+    'security_groups: [{ name: x, rules: [{ protocol: icmp, destination: 1.1.1.1, code: 0 }] }]',
+    'security_groups[0].rules[0]: got no key "type", expected the ICMP type, -1 for any',
+  ],
+  [
+    'security_groups: [{ name: x, rules: [] }, { name: x, rules: [] }]',
+    'security_groups[1]: got a security group with the GUID "x", as has security_groups[0] (f.yml:2:19)',
+  ],
+];
+for (const [section, expected] of SECTIONS) {
+  test(`refused: ${section}`, () => {
+    assert.is(complaint(`tagplane: 1\n${section}\n`).replace(/^f\.yml:\d+:\d+: /, ''), expected);
+  });
+}
+
 test('an error has code, file, line, column and path', () => {
   const error = refused(() => read(edited('"8080"', '"80-79"')));
   assert.is(error.code, 'ERR_FOUNDATION_VALUE');
   assert.equal([error.file, error.line, error.column, error.path], ['f.yml', 16, 72, 'policies[0].ports']);
   assert.is(EXAMPLE.split('\n')[15]!.slice(71, 77), '"8080"', 'the column points at the value');
+});
+
+test('the example of the format page is a foundation', () => {
+  const page = readFileSync(join(ROOT, 'docs', 'formats.md'), 'utf8');
+  const example = /^```yaml\n([\s\S]*?)^```/m.exec(page)?.[1];
+  const foundation = read(example ?? '');
+  assert.equal(
+    foundation.apps.map(({ name, tag }) => [name, tag]),
+    [
+      ['source-app', 1],
+      ['dest-app', 2],
+    ],
+  );
+});
+
+test('no message lets a character through that moves a cursor or turns a line around', () => {
+  const unsafe = ['\u202e', '\u009b', '\u2028', '\u200b', '\u2066'];
+  for (const character of unsafe) {
+    for (const text of [
+      `{"a":${character}}`,
+      `{"${character}":1}`,
+      `a: *${character}\n`,
+      `${character}: 1\n`,
+      `a: ["${character}\n`,
+    ]) {
+      assert.not.ok(complaint(text).includes(character), JSON.stringify(text));
+    }
+  }
+  const error = refused(() => readFoundation('[]', 'a\u202e.yml'));
+  assert.match(error.message, /^a\\u202e\.yml:1:1: got a list, expected a mapping$/);
 });
 
 test('a tag without quotes is what is written, not a YAML number', () => {

@@ -14,6 +14,6 @@ export function check<T>(property: fc.IProperty<T>, runs = 200): void {
   if (!details.failed) return;
   const file = process.argv[1] ?? '';
   throw new Error(
-    `${fc.defaultReportMessage(details)}\nrerun: TAGPLANE_SEED=${seed}${RUNS === undefined ? '' : ` TAGPLANE_RUNS=${RUNS}`} node ${file}`,
+    `${fc.defaultReportMessage(details)}\n${String(details.errorInstance)}\nrerun: TAGPLANE_SEED=${seed}${RUNS === undefined ? '' : ` TAGPLANE_RUNS=${RUNS}`} node ${file}`,
   );
 }

@@ -23,10 +23,11 @@ export const multiport: MatchModule<MatchOf<'multiport'>> = {
   parse(written, { protocol }) {
     const given = exactlyOne(written, Object.keys(WHICH));
     const word = given.values[0]!;
-    const ranges = word.text.split(',').map((text) => readPortRange(word, text, ':', protocol, false));
-    if (slots(ranges) > CAPACITY) {
-      fail('ERR_RULE_VALUE', word, `more than ${CAPACITY} ports (a range counts as two)`);
-    }
+    const tooMany = (): never => fail('ERR_RULE_VALUE', word, `more than ${CAPACITY} ports (a range counts as two)`);
+    const texts = word.text.split(',', CAPACITY + 1);
+    if (texts.length > CAPACITY) tooMany();
+    const ranges = texts.map((text) => readPortRange(word, text, ':', protocol, false));
+    if (slots(ranges) > CAPACITY) tooMany();
     return { kind: 'multiport', which: WHICH[given.spec.name as keyof typeof WHICH], ranges, negated: given.negated };
   },
   save: ({ which, ranges, negated }) =>

@@ -32,7 +32,7 @@ export const readInteger = (word: Word, minimum: number, maximum: number): numbe
   readIntegerText(word, word.text, minimum, maximum);
 
 /** Read a port number, or the name of a service of `protocol` (6 or 17; others know no names). */
-export function readPort(word: Word, text: string, protocol: number): number {
+function readPort(word: Word, text: string, protocol: number): number {
   const port = /^[0-9]/.test(text) ? undefined : portOfService(text, protocol);
   if (port !== undefined) return port;
   if (!/^[0-9]/.test(text)) fail('ERR_RULE_VALUE', word, `'${text}' is no port and no service name known here`);
@@ -55,7 +55,7 @@ export const printPortRange = (range: PortRange, separator: string): string =>
   range.low === range.high ? `${range.low}` : `${range.low}${separator}${range.high}`;
 
 /** Read four decimal octets. Hosts are never resolved. */
-export function readAddress(word: Word, text: string): number {
+function readAddress(word: Word, text: string): number {
   const address = parseIpv4(text);
   return address ?? fail('ERR_RULE_VALUE', word, `'${text}' is no IPv4 address (names are not resolved)`);
 }

@@ -1,0 +1,127 @@
+/**
+ * Compile: the rules of a table as matchers over hash tables, with the same answers as the reference for every packet.
+ *
+ * Each built-in chain is planned on its own when it is first prepared. It has two plans: one for regular packets, and one
+ * for packets whose transport header no match can read (see condition.ts), which is made when the first of them comes.
+ */
+import { builtInChain, type ChainIndex, indexChains } from './chains.ts';
+import { type Condition, conditionsOf, type Operands } from './condition.ts';
+import { type Backend, createCounters, type Evaluator } from './evaluator.ts';
+import { defaultCopies, flatten } from './flatten.ts';
+import { addCounters } from './flow.ts';
+import type { InterfaceNames } from './interfaces.ts';
+import { walk } from './matcher.ts';
+import { createMeters, type Meters } from './meters.ts';
+import type { Table } from './model.ts';
+import type { Outcome, RulePacket } from './packet.ts';
+import { layOut, type Plan } from './plan.ts';
+import type { Context } from './program.ts';
+import { numberRules, type RuleTable } from './table.ts';
+
+export interface CompileOptions {
+  readonly backend: Backend;
+  /** Where limits are kept; full ones of its own unless given. */
+  readonly meters?: Meters;
+  /** How many rules inlining may write more than once; see flatten.ts. */
+  readonly copies?: number;
+}
+
+/** The plans of one built-in chain. */
+export interface Matcher {
+  readonly name: string;
+  readonly accepts: boolean;
+  readonly regular: Plan;
+  irregular: Plan | null;
+}
+
+export interface CompiledTable extends Evaluator {
+  /** The plans of a built-in chain, by the number that `prepare` gave. */
+  matcher(chain: number): Matcher;
+}
+
+interface Source {
+  readonly rules: RuleTable;
+  readonly chains: ChainIndex;
+  readonly operands: Operands;
+  /** Shared by all plans; its ranges are written anew after each planning. */
+  readonly context: Context;
+  readonly copies: number;
+}
+
+/** Compile `table`. Throws ChainError when its chains do not fit together. */
+export function compile(table: Table, interfaces: InterfaceNames, options: CompileOptions): CompiledTable {
+  const rules = numberRules(table);
+  const chains = indexChains(rules);
+  const backend = options.backend;
+  const meters = options.meters ?? createMeters(rules, backend);
+  const operands: Operands = { backend, interfaces, patterns: [], ranges: [] };
+  const context: Context = {
+    meters,
+    interfaces,
+    patterns: operands.patterns,
+    covered: [],
+    ranges: new Int32Array(0),
+  };
+  const copies = options.copies ?? defaultCopies(rules.rules.length);
+  const source: Source = { rules, chains, operands, context, copies };
+  const matchers: (Matcher | undefined)[] = chains.names.map(() => undefined);
+  const counters = createCounters(rules.rules.length, chains.names.length);
+
+  function prepare(name: string): number {
+    const chain = builtInChain(chains, name);
+    matchers[chain] ??= createMatcher(source, chain);
+    return chain;
+  }
+
+  function evaluate(chain: number, packet: RulePacket, outcome: Outcome): void {
+    const matcher = matchers[chain]!;
+    const regular = isRegular(packet);
+    if (!regular) matcher.irregular ??= planOf(source, chain, false);
+    walk(regular ? matcher.regular : matcher.irregular!, context, matcher.accepts, packet, outcome);
+  }
+
+  function readCounters(): typeof counters {
+    counters.packets.fill(0);
+    counters.bytes.fill(0);
+    counters.policyPackets.fill(0);
+    counters.policyBytes.fill(0);
+    for (const [chain, matcher] of matchers.entries()) {
+      if (matcher === undefined) continue;
+      addCounters(matcher.regular, chain, counters);
+      if (matcher.irregular !== null) addCounters(matcher.irregular, chain, counters);
+    }
+    return counters;
+  }
+
+  return { rules, backend, prepare, evaluate, counters: readCounters, matcher: (chain) => matchers[chain]! };
+}
+
+const createMatcher = (source: Source, chain: number): Matcher => ({
+  name: source.chains.names[chain]!,
+  accepts: source.chains.policy[chain] === 1,
+  regular: planOf(source, chain, true),
+  irregular: null,
+});
+
+function planOf(source: Source, chain: number, regular: boolean): Plan {
+  const { rules, chains, context, operands } = source;
+  const known: (readonly Condition[] | undefined)[] = new Array<undefined>(rules.rules.length);
+  const conditions = (id: number): readonly Condition[] => {
+    known[id] ??= conditionsOf(rules.rules[id]!.rule, context.meters.first[id]!, regular, operands);
+    return known[id];
+  };
+  const flat = flatten(rules, chains, chain, conditions, source.copies);
+  const plan = layOut(flat, regular, chains.names.length);
+  while (context.covered.length < operands.patterns.length) {
+    context.covered.push(new Int8Array(operands.interfaces.size).fill(-1));
+  }
+  context.ranges = Int32Array.from(operands.ranges);
+  return plan;
+}
+
+/** Protocols whose header some match reads: ICMP, TCP, UDP, DCCP, SCTP, UDP-Lite. */
+const READ = new Uint8Array(256);
+for (const protocol of [1, 6, 17, 33, 132, 136]) READ[protocol] = 1;
+
+const isRegular = (packet: RulePacket): boolean =>
+  packet.fragmentOffset === 0 && (packet.transport === 1 || READ[packet.protocol & 0xff] === 0);

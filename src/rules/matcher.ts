@@ -1,0 +1,247 @@
+/**
+ * The compiled matcher's walk: one monomorphic function over a plan.
+ *
+ * A walk is at a position. Each tuple that was asked offers the lowest position not yet tried at which the packet's key is
+ * wanted; the walk takes the lowest of all, asks what the key left open, and acts. So entries are tried in exactly the
+ * order of the rules, and those passed over are those whose key says that they cannot match. A tuple is asked only once
+ * its lowest position could come first, so that a packet decided early never looks at tables of later rules.
+ */
+import { ACTION } from './flatten.ts';
+import { hasConnection } from './match.ts';
+import { type Outcome, RULE_VERDICT, type RulePacket } from './packet.ts';
+import { BARRIER, ENTRY_WORDS, type Plan, SLOT_WORDS } from './plan.ts';
+import { ANSWER, type Context, runProgram } from './program.ts';
+import { recordLog } from './target.ts';
+import { hashKey, INTERFACE_LIMIT } from './tuples.ts';
+
+/** Beyond every position: a tuple has nothing more to offer. */
+const NONE = 0x7fffffff;
+
+const interfaceKey = (number: number): number => Math.min(number, INTERFACE_LIMIT);
+
+/** The word of a key that holds protocol and interfaces. */
+const restOf = (packet: RulePacket): number =>
+  (packet.protocol & 0xff) | (interfaceKey(packet.inInterface) << 8) | (interfaceKey(packet.outInterface) << 20);
+
+/** Walk `plan` with `packet`. `accepts`: the policy of the built-in chain. */
+export function walk(plan: Plan, context: Context, accepts: boolean, packet: RulePacket, outcome: Outcome): void {
+  const { tuples, lowest, heads, entries, hits } = plan;
+  const rest = restOf(packet);
+  const length = packet.length;
+  let mark = packet.mark | 0;
+  let asked = 0;
+  let depth = 0;
+  let current = 0;
+  outcome.mark = packet.mark;
+  outcome.connectionMark = packet.connectionMark;
+  outcome.logCount = 0;
+  for (;;) {
+    let position = NONE;
+    for (let tuple = 0; tuple < asked; tuple += 1) {
+      let head = heads[tuple]!;
+      if (head < current) head = advance(plan, tuple, current);
+      if (head < position) position = head;
+    }
+    while (asked < tuples && lowest[asked]! < position) {
+      const head = probe(plan, asked, packet, mark, rest, current);
+      if (head < position) position = head;
+      asked += 1;
+    }
+    if (position === NONE) break;
+    current = position + 1;
+    const at = position * ENTRY_WORDS;
+    const code = entries[at]!;
+    const answer = askEntry(plan, context, at, packet, mark, outcome);
+    if (answer !== ANSWER.MATCH) {
+      if (answer === ANSWER.HOTDROP) {
+        lose(plan, position * 4 + 2, length);
+        outcome.verdict = RULE_VERDICT.DROP;
+        outcome.rule = entries[at + 1]!;
+        return;
+      }
+      if ((code & BARRIER) !== 0) {
+        lose(plan, position * 4, length);
+        current = entries[at + 5]!;
+      }
+      continue;
+    }
+    hits[position * 2]! += 1;
+    hits[position * 2 + 1]! += length;
+    switch (code & 0xff) {
+      case ACTION.ACCEPT:
+      case ACTION.DROP:
+      case ACTION.REJECT:
+      case ACTION.NAT:
+        outcome.verdict = (code & 0xff) as Outcome['verdict'];
+        outcome.rule = entries[at + 1]!;
+        return;
+      case ACTION.COUNT:
+        break;
+      case ACTION.SKIP:
+        current = entries[at + 4]!;
+        break;
+      case ACTION.CALL:
+        plan.stack[depth] = entries[at + 5]!;
+        depth += 1;
+        current = entries[at + 4]!;
+        asked = 0;
+        break;
+      case ACTION.POP:
+        depth -= 1;
+        current = plan.stack[depth]!;
+        asked = 0;
+        break;
+      case ACTION.POLICY:
+        decideByPolicy(plan, accepts, length, outcome);
+        return;
+      case ACTION.LOG:
+        recordLog(entries[at + 1]!, outcome);
+        break;
+      default:
+        changeMarks(entries, at, packet, outcome);
+        if ((outcome.mark | 0) !== mark) {
+          mark = outcome.mark | 0;
+          askAgain(plan, asked, packet, mark, rest, current);
+        }
+    }
+  }
+  decideByPolicy(plan, accepts, length, outcome);
+}
+
+function decideByPolicy(plan: Plan, accepts: boolean, length: number, outcome: Outcome): void {
+  plan.policy[0]! += 1;
+  plan.policy[1]! += length;
+  outcome.verdict = accepts ? RULE_VERDICT.ACCEPT : RULE_VERDICT.DROP;
+  outcome.rule = -1;
+}
+
+function lose(plan: Plan, at: number, length: number): void {
+  plan.losses[at]! += 1;
+  plan.losses[at + 1]! += length;
+}
+
+/** What the key of the entry at word `at` left open. */
+function askEntry(
+  plan: Plan,
+  context: Context,
+  at: number,
+  packet: RulePacket,
+  mark: number,
+  outcome: Outcome,
+): number {
+  const entries = plan.entries;
+  const ports = entries[at + 6]!;
+  if (packet.destinationPort < (ports & 0xffff) || packet.destinationPort > ports >>> 16) return ANSWER.MISS;
+  const states = entries[at + 7]!;
+  if (states !== 0 && (states & packet.ctstate) === 0) return ANSWER.MISS;
+  const program = entries[at + 2]!;
+  const end = entries[at + 3]!;
+  if (program === end) return ANSWER.MATCH;
+  return runProgram(plan.program, program, end, context, packet, mark, outcome.connectionMark | 0);
+}
+
+/** Look the packet up in `tuple` and return the first position of its bucket from `current` on, or NONE. */
+function probe(
+  plan: Plan,
+  tuple: number,
+  packet: RulePacket,
+  packetMark: number,
+  packetRest: number,
+  current: number,
+): number {
+  const slots = plan.slots;
+  const source = packet.source & plan.sourceMasks[tuple]!;
+  const destination = packet.destination & plan.destinationMasks[tuple]!;
+  const mark = packetMark & plan.markMasks[tuple]!;
+  const rest = packetRest & plan.restMasks[tuple]!;
+  const offset = plan.offsets[tuple]!;
+  const mask = plan.sizes[tuple]!;
+  let index = hashKey(source, destination, mark, rest) & mask;
+  for (;;) {
+    const slot = offset + index * SLOT_WORDS;
+    if (slots[slot + 5] === 0) {
+      plan.heads[tuple] = NONE;
+      return NONE;
+    }
+    if (
+      slots[slot] === source &&
+      slots[slot + 1] === destination &&
+      slots[slot + 2] === mark &&
+      slots[slot + 3] === rest
+    ) {
+      return open(plan, tuple, slot, packet, current);
+    }
+    index = (index + 1) & mask;
+  }
+}
+
+/** Set the tuple's cursor on the bucket of `slot`, or on the list of the packet's port where the bucket was cut. */
+function open(plan: Plan, tuple: number, slot: number, packet: RulePacket, current: number): number {
+  const intervals = plan.slots[slot + 6]!;
+  let head: number;
+  if (intervals < 0) {
+    plan.cursors[tuple] = plan.slots[slot + 4]!;
+    plan.ends[tuple] = plan.slots[slot + 5]!;
+    head = plan.slots[slot + 7]!;
+  } else {
+    const list = intervalOf(plan.intervals, intervals, packet.destinationPort);
+    const first = plan.intervals[list]!;
+    const end = plan.intervals[list + 1]!;
+    plan.cursors[tuple] = first;
+    plan.ends[tuple] = end;
+    head = first < end ? plan.positions[first]! : NONE;
+  }
+  plan.heads[tuple] = head;
+  return head < current ? advance(plan, tuple, current) : head;
+}
+
+/** Where the list of the interval around `port` is described. The first interval begins at port 0. */
+function intervalOf(intervals: Int32Array, at: number, port: number): number {
+  const count = intervals[at]!;
+  let low = 0;
+  let high = count - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (intervals[at + 1 + middle]! <= port) low = middle;
+    else high = middle - 1;
+  }
+  return at + 1 + count + low * 2;
+}
+
+/** Move a tuple's cursor to the first position from `current` on. The next one is most often it. */
+function advance(plan: Plan, tuple: number, current: number): number {
+  const positions = plan.positions;
+  const end = plan.ends[tuple]!;
+  let low = plan.cursors[tuple]! + 1;
+  if (low < end && positions[low]! < current) {
+    let high = end;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (positions[middle]! < current) low = middle + 1;
+      else high = middle;
+    }
+  }
+  const head = low < end ? positions[low]! : NONE;
+  plan.cursors[tuple] = low;
+  plan.heads[tuple] = head;
+  return head;
+}
+
+/** The mark has changed: tuples that were asked with the old one are asked again. */
+function askAgain(plan: Plan, asked: number, packet: RulePacket, mark: number, rest: number, current: number): void {
+  for (let tuple = 0; tuple < asked; tuple += 1) {
+    if (plan.markMasks[tuple] !== 0) probe(plan, tuple, packet, mark, rest, current);
+  }
+}
+
+function changeMarks(entries: Int32Array, at: number, packet: RulePacket, outcome: Outcome): void {
+  const first = entries[at + 4]!;
+  const second = entries[at + 5]!;
+  const action = entries[at]! & 0xff;
+  const { mark, connectionMark } = outcome;
+  if (action === ACTION.MARK) outcome.mark = ((mark & first) ^ second) >>> 0;
+  else if (!hasConnection(packet)) return;
+  else if (action === ACTION.CONNMARK_SET) outcome.connectionMark = ((connectionMark & first) ^ second) >>> 0;
+  else if (action === ACTION.CONNMARK_SAVE) outcome.connectionMark = ((connectionMark & first) ^ (mark & second)) >>> 0;
+  else outcome.mark = ((mark & second) ^ (connectionMark & first)) >>> 0;
+}

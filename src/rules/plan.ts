@@ -1,0 +1,270 @@
+/**
+ * Plan: a flattened built-in chain laid out in typed arrays, ready to be asked. Nothing in it is an object per rule.
+ *
+ * `slots` holds the hash tables of all tuples one behind the other, eight words (32 octets) a slot:
+ *
+ *     0 source | 1 destination | 2 mark | 3 rest of the key | 4 first | 5 end | 6 intervals, or -1 | 7 first position
+ *
+ * Words 4 and 5 are the bucket, an interval of `positions` that is ascending; a slot whose end is 0 is empty. `entries`
+ * holds eight words per position:
+ *
+ *     0 action | 1 rule id or -1 | 2, 3 program | 4, 5 first and second operand of the action
+ *     6 lowest and highest destination port, 16 bits each | 7 ctstate bits, 0 for any
+ *
+ * A barrier has BARRIER set in word 0 and leads to word 5 when it fails. A long bucket has its destination ports cut into
+ * elementary intervals (`intervals`: count, then per interval its lowest port, then per interval first and end of its own
+ * list in `positions`), each list ending behind the first entry that decides on the port alone.
+ */
+import { type Condition, isFence, OP } from './condition.ts';
+import { ACTION, type Flat, type Label } from './flatten.ts';
+import { emit } from './program.ts';
+import { chooseTuples, hashKey, type Placed, type Shape, type Tuple } from './tuples.ts';
+
+export const SLOT_WORDS = 8;
+export const ENTRY_WORDS = 8;
+export const BARRIER = 0x100;
+const ANY_PORT = 0xffff << 16;
+/** Buckets from this length on are cut into intervals. */
+const LONG_BUCKET = 12;
+/** Lists of intervals may hold this many positions per entry of their bucket. */
+const INTERVAL_GROWTH = 8;
+/** Slots per key, so that a miss ends soon. */
+const SLACK = 1.5;
+
+export interface Plan {
+  readonly flat: Flat;
+  readonly tuples: number;
+  /** Per tuple: masks of the key, offset of its table in `slots`, its size minus one, and its lowest position. */
+  readonly sourceMasks: Int32Array;
+  readonly destinationMasks: Int32Array;
+  readonly markMasks: Int32Array;
+  readonly restMasks: Int32Array;
+  readonly offsets: Int32Array;
+  readonly sizes: Int32Array;
+  readonly lowest: Int32Array;
+  readonly slots: Int32Array;
+  readonly positions: Int32Array;
+  readonly intervals: Int32Array;
+  readonly entries: Int32Array;
+  readonly program: Int32Array;
+  /** Packets and octets that matched at each position, alternating. */
+  readonly hits: Float64Array;
+  /** Per position: packets and octets that failed a barrier there, and those dropped in mid-rule. */
+  readonly losses: Float64Array;
+  readonly policy: Float64Array;
+  /** Scratch of one walk, per tuple: cursor and end in `positions`, and the position under the cursor. */
+  readonly cursors: Int32Array;
+  readonly ends: Int32Array;
+  readonly heads: Int32Array;
+  readonly stack: Int32Array;
+}
+
+interface Builder {
+  readonly flat: Flat;
+  readonly entries: Int32Array;
+  readonly program: number[];
+  readonly positions: number[];
+  readonly intervals: number[];
+  /** 1 where an entry ends every walk that meets its port. */
+  readonly decisive: Uint8Array;
+  /** 1 at positions that some walk may pass over although their entry would match. */
+  readonly skippable: Uint8Array;
+  /** A regular plan may answer ports and states ahead of the program. */
+  readonly regular: boolean;
+}
+
+/** Lay out `flat`. `depth` is the number of chains, which bounds the return stack. */
+export function layOut(flat: Flat, regular: boolean, depth: number): Plan {
+  const tuples = chooseTuples(flat.entries);
+  const size = flat.entries.length;
+  const builder: Builder = {
+    flat,
+    entries: new Int32Array(size * ENTRY_WORDS),
+    program: [],
+    positions: [],
+    intervals: [],
+    decisive: new Uint8Array(size),
+    skippable: findSkippable(flat),
+    regular,
+  };
+  for (const tuple of tuples) for (const member of tuple.members) writeEntry(builder, member);
+  const sizes = tuples.map(tableSize);
+  const slots = new Int32Array(sizes.reduce((sum, slotCount) => sum + slotCount, 0) * SLOT_WORDS);
+  const offsets: number[] = [];
+  let offset = 0;
+  for (const [index, tuple] of tuples.entries()) {
+    offsets.push(offset);
+    fillTable(builder, tuple, slots, offset, sizes[index]! - 1);
+    offset += sizes[index]! * SLOT_WORDS;
+  }
+  const words = (pick: (shape: Shape) => number): Int32Array => Int32Array.from(tuples, ({ shape }) => pick(shape));
+  const loses = flat.entries.some((one) => one !== null && (one.barrier !== null || one.conditions.some(isFence)));
+  return {
+    flat,
+    tuples: tuples.length,
+    sourceMasks: words((shape) => shape.source),
+    destinationMasks: words((shape) => shape.destination),
+    markMasks: words((shape) => shape.mark),
+    restMasks: words((shape) => shape.rest),
+    offsets: Int32Array.from(offsets),
+    sizes: Int32Array.from(sizes, (slotCount) => slotCount - 1),
+    lowest: Int32Array.from(tuples, ({ members }) => members[0]!.position),
+    slots,
+    positions: Int32Array.from(builder.positions),
+    intervals: Int32Array.from(builder.intervals),
+    entries: builder.entries,
+    program: Int32Array.from(builder.program),
+    hits: new Float64Array(size * 2),
+    losses: new Float64Array(loses ? size * 4 : 0),
+    policy: new Float64Array(2),
+    cursors: new Int32Array(tuples.length),
+    ends: new Int32Array(tuples.length),
+    heads: new Int32Array(tuples.length),
+    stack: new Int32Array(depth + 1),
+  };
+}
+
+const positionOf = (operand: number | Label): number => (typeof operand === 'number' ? operand : operand.position);
+
+/** Positions behind a skip or a failing barrier and before its target; all of them where sections are called. */
+function findSkippable(flat: Flat): Uint8Array {
+  const skippable = new Uint8Array(flat.entries.length);
+  if (flat.called.length > 0) return skippable.fill(1);
+  let farthest = 0;
+  for (const [position, one] of flat.entries.entries()) {
+    if (position < farthest) skippable[position] = 1;
+    if (one === null) continue;
+    if (one.action === ACTION.SKIP) farthest = Math.max(farthest, positionOf(one.first));
+    if (one.barrier !== null) farthest = Math.max(farthest, one.barrier.position);
+  }
+  return skippable;
+}
+
+function writeEntry(builder: Builder, { position, residual }: Placed): void {
+  const one = builder.flat.entries[position]!;
+  const at = position * ENTRY_WORDS;
+  const { entries, program } = builder;
+  entries[at] = one.action | (one.barrier === null ? 0 : BARRIER);
+  entries[at + 1] = one.rule;
+  entries[at + 2] = program.length;
+  entries[at + 4] = positionOf(one.first);
+  entries[at + 5] = one.barrier === null ? positionOf(one.second) : one.barrier.position;
+  entries[at + 6] = ANY_PORT;
+  // A barrier has to be met by packets of every port.
+  let fenced = !builder.regular || one.barrier !== null;
+  for (const condition of residual) {
+    fenced ||= isFence(condition);
+    if (fenced || !hoist(entries, at, condition)) emit(program, condition);
+  }
+  entries[at + 3] = program.length;
+  const decides = one.action < ACTION.COUNT && one.barrier === null && builder.skippable[position] === 0;
+  builder.decisive[position] = Number(decides && entries[at + 2] === entries[at + 3] && entries[at + 7] === 0);
+}
+
+/** Answer a condition from words 6 and 7 instead of the program, where they are still free. */
+function hoist(entries: Int32Array, at: number, { op, negated, a, b }: Condition): boolean {
+  if (negated) return false;
+  if (op === OP.DESTINATION_PORT && entries[at + 6] === ANY_PORT) {
+    entries[at + 6] = a | (b << 16);
+    return true;
+  }
+  if (op === OP.CTSTATE && entries[at + 7] === 0 && a !== 0) {
+    entries[at + 7] = a;
+    return true;
+  }
+  return false;
+}
+
+/** Room for a key per entry, and always one empty slot to end a search. */
+const tableSize = (tuple: Tuple): number => 2 ** Math.ceil(Math.log2(tuple.members.length * SLACK + 1));
+
+function fillTable(builder: Builder, tuple: Tuple, slots: Int32Array, offset: number, mask: number): void {
+  const next = new Int32Array(tuple.members.length).fill(-1);
+  const last = new Map<number, number>();
+  const heads: { readonly slot: number; readonly head: number }[] = [];
+  for (const [index, member] of tuple.members.entries()) {
+    const slot = claim(slots, offset, mask, member.key);
+    const previous = last.get(slot);
+    if (previous === undefined) heads.push({ slot, head: index });
+    else next[previous] = index;
+    last.set(slot, index);
+  }
+  for (const { slot, head } of heads) {
+    const bucket: number[] = [];
+    for (let index = head; index >= 0; index = next[index]!) bucket.push(tuple.members[index]!.position);
+    slots[slot + 4] = builder.positions.length;
+    slots[slot + 5] = builder.positions.length + bucket.length;
+    slots[slot + 7] = bucket[0]!;
+    for (const position of bucket) builder.positions.push(position);
+    slots[slot + 6] = bucket.length >= LONG_BUCKET && builder.regular ? cutIntervals(builder, bucket) : -1;
+  }
+}
+
+/** The slot of `key`, taken now if it is free. A taken slot's end is -1 until its bucket is written. */
+function claim(slots: Int32Array, offset: number, mask: number, key: Shape): number {
+  let index = hashKey(key.source, key.destination, key.mark, key.rest) & mask;
+  for (;;) {
+    const slot = offset + index * SLOT_WORDS;
+    if (slots[slot + 5] === 0) {
+      slots.set([key.source, key.destination, key.mark, key.rest, 0, -1], slot);
+      return slot;
+    }
+    const same = slots[slot] === key.source && slots[slot + 1] === key.destination;
+    if (same && slots[slot + 2] === key.mark && slots[slot + 3] === key.rest) return slot;
+    index = (index + 1) & mask;
+  }
+}
+
+/**
+ * Write the elementary intervals of a bucket and their lists; -1 when ports do not narrow it down. A sweep from the lowest
+ * port up keeps the entries whose interval it is in, ascending by position.
+ */
+function cutIntervals(builder: Builder, bucket: readonly number[]): number {
+  const opening = new Map<number, number[]>([[0, []]]);
+  const closing = new Map<number, number[]>();
+  for (const position of bucket) {
+    const ports = builder.entries[position * ENTRY_WORDS + 6]!;
+    collect(opening, ports & 0xffff, position);
+    collect(closing, (ports >>> 16) + 1, position);
+  }
+  const starts = [...new Set([...opening.keys(), ...closing.keys()])].filter((start) => start <= 0xffff);
+  if (starts.length === 1) return -1;
+  starts.sort((one, other) => one - other);
+  const active: number[] = [];
+  const lists: number[][] = [];
+  let budget = bucket.length * INTERVAL_GROWTH;
+  for (const start of starts) {
+    for (const position of closing.get(start) ?? []) active.splice(rank(active, position), 1);
+    for (const position of opening.get(start) ?? []) active.splice(rank(active, position), 0, position);
+    const decided = active.findIndex((position) => builder.decisive[position] === 1);
+    const list = decided < 0 ? active.slice() : active.slice(0, decided + 1);
+    budget -= list.length;
+    if (budget < 0) return -1;
+    lists.push(list);
+  }
+  const at = builder.intervals.length;
+  builder.intervals.push(starts.length);
+  for (const start of starts) builder.intervals.push(start);
+  for (const list of lists) {
+    builder.intervals.push(builder.positions.length, builder.positions.length + list.length);
+    for (const position of list) builder.positions.push(position);
+  }
+  return at;
+}
+
+function collect(lists: Map<number, number[]>, port: number, position: number): void {
+  const list = lists.get(port);
+  if (list === undefined) lists.set(port, [position]);
+  else list.push(position);
+}
+
+/** Index of the first element of ascending `list` that is not below `value`. */
+function rank(list: readonly number[], value: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (list[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
