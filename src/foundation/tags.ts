@@ -7,7 +7,7 @@
  */
 
 /** Highest id of a 16-bit tag. Id 0 is never given out: on the wire it means "no tag". */
-const LAST_TAG = 0xffff;
+export const LAST_TAG = 0xffff;
 
 /** What the policy server answers when no row is free. */
 export const TAGS_EXHAUSTED = 'failed to find available tag: sql: no rows in result set';
