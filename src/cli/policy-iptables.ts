@@ -79,11 +79,17 @@ function printCell(tables: readonly SelectedTable[], options: IptablesOptions): 
   return text.split('\n').map(printable).join('\n');
 }
 
-function select(sources: Sources, options: IptablesOptions): Selected[] {
+/** The cells given with --cell, or all. Throws UsageError when there is none. */
+export function selectedCells(sources: Sources): readonly string[] {
   const names = sources.cells.length > 0 ? sources.cells : [...sources.rules.keys()];
   if (names.length === 0)
     throw new UsageError('no cell is known, so there are no rules: give --foundation FILE with cells');
-  const cells = [...new Set(names)].map((cell) => {
+  return [...new Set(names)];
+}
+
+function select(sources: Sources, options: IptablesOptions): Selected[] {
+  const names = selectedCells(sources);
+  const cells = names.map((cell) => {
     const { ruleset, backend } = sources.rules.get(cell)!;
     return { cell, backend, tables: selectTables(ruleset, options) };
   });

@@ -112,6 +112,26 @@ test('rules as a document', async () => {
 const as = async (form: string): Promise<unknown> =>
   JSON.parse(await printed('--foundation', foundation, '--as', form));
 
+test('the compiled plan of a cell', async () => {
+  const many = Array.from(
+    { length: 100 },
+    (_, port) => `  - { source: source-app, destination: dest-app, protocol: tcp, ports: ${9000 + port} }\n`,
+  );
+  const on = ['--foundation', folder.file('many.yml', FOUNDATION + many.join('')), '--cell', 'cell-b', '--plan'];
+  const text = await printed(...on);
+  assert.is(text.split('\n')[0], '# cell-b, table filter, nft');
+  assert.match(text, /^FORWARD \(policy ACCEPT\): \d+ entries, /m);
+  // The agent's rules are looked up by the fields that iptables -S shows for them.
+  assert.match(text, /^ {2}by destination\/32 protocol mark: 101 entries in 1 buckets \(longest 101, 1 cut by/m);
+  const { cells } = JSON.parse(await printed(...on, '--json', '-t', 'nat')) as {
+    cells: { table: string; chains: { chain: string }[] }[];
+  };
+  assert.equal(
+    cells.map(({ table, chains }) => [table, chains.map(({ chain }) => chain)]),
+    [['nat', ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING']]],
+  );
+});
+
 test('the JSON of the policy server', async () => {
   assert.equal(await as('policy-server'), {
     total_policies: 1,
