@@ -8,7 +8,7 @@ import { Command, Option } from 'commander';
 import { externalPolicies, externalPoliciesV0, internalPolicies, tagList } from '../foundation/policy-list.ts';
 import type { TableName } from '../rules/model.ts';
 import { EXIT, UsageError } from './exit.ts';
-import { policyDocument, printTable, rangesOf, requireTags } from './policy-cf.ts';
+import { policyDocument, printTable, rangesOf, requireTags, untagged } from './policy-cf.ts';
 import { FORMS, type Form, formOf, type PolicyOptions } from './policy-form.ts';
 import { foundationDocument } from './policy-foundation.ts';
 import { type IptablesOptions, iptablesDocument, printIptables } from './policy-iptables.ts';
@@ -117,6 +117,8 @@ async function print(sources: Sources, form: Form | 'plan', options: PolicyOptio
     case 'tags':
       return json(tagList(foundation));
     case 'foundation':
+      for (const name of untagged(foundation))
+        note(`warning: ${name}: its tag is unknown; a reader gives it the lowest free one`);
       return options.json === true ? json(foundationDocument(foundation)) : yaml(foundationDocument(foundation));
   }
 }

@@ -102,7 +102,8 @@ export async function loadSources(options: SourceOptions, load: LoadOptions = {}
   const files = new Map(rulesFiles.map((file) => [file.cell, file]));
   const inference = inferCells(new Map(rulesFiles.map(({ cell, ruleset }) => [cell, ruleset])));
   const draft = draftArtefacts({ ...given, cells: draftCells(inference, files) });
-  const remarks = addInferred(draft, inference, files);
+  const policiesGiven = draft.policies.length > 0 || given.policies.length > 0;
+  const remarks = addInferred(draft, inference, files, policiesGiven);
   const guessed = new Set(draft.apps.flatMap(({ guid, tag }) => (tag === null ? [guid] : [])));
   const foundation = withLogging(withoutGuesses(checkFoundation(draft), guessed, files), options);
   if (load.cellsOptional !== true) requireCells(foundation, inference);

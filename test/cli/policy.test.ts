@@ -244,7 +244,8 @@ test('a foundation inferred from rules, which are told where they came from', as
   assert.is(
     folder.bare(stderr),
     'tagplane: cell-b: rules read from b.txt (nft); inferred from them: underlay address 10.0.0.102, lease 10.255.2.0/24 ' +
-      '(the block that holds its containers), 1 container\n',
+      '(the block that holds its containers), 1 container\n' +
+      `tagplane: warning: ${DESTINATION}: its tag is unknown; a reader gives it the lowest free one\n`,
   );
   const inferred = readFoundation(stdout, 'out');
   assert.equal(

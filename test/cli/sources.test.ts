@@ -145,6 +145,28 @@ test('given policies and tags win over those that the rules show, and the differ
   ]);
 });
 
+test('a policy server without policies is believed', async () => {
+  const none = folder.file('none.json', JSON.stringify({ total_policies: 0, policies: [] }));
+  const sources = await load('--iptables', `cell-b=${rules}`, '--policies', none);
+  assert.equal(sources.foundation.policies, []);
+  assert.match(sources.warnings[0]!, /its rules allow what no given policy does/);
+});
+
+test('a host port and a handle that a statement gives to another container stay there', async () => {
+  const moved = folder.file('moved.yml', FOUNDATION.replace('ip: 10.255.2.7', 'ip: 10.255.2.9'));
+  const sources = await load('--foundation', moved, '--iptables', `cell-b=${rules}`);
+  const placed = sources.foundation.apps.flatMap(({ instances }) => instances.filter(({ cell }) => cell === 'cell-b'));
+  assert.equal(
+    placed.map(({ address, ports }) => [formatIpv4(address), ports.length]),
+    [
+      ['10.255.2.9', 1],
+      ['10.255.2.7', 0],
+    ],
+  );
+  assert.is(placed[0]!.handle, 'd2b7e022-2222-4c4c-5d5d-0002');
+  assert.is.not(placed[1]!.handle.slice(0, 8), 'd2b7e022');
+});
+
 test('a container store joins the cell that rules place', async () => {
   const sources = await load('--iptables', `cell-b=${rules}`, '--store', `cell-b=${store('10.255.2.9')}`);
   const app = sources.foundation.apps.find(({ guid }) => guid === SOURCE)!;
@@ -178,7 +200,7 @@ test('a cell without host ports has no known underlay address, and that is told'
   assert.is(sources.foundation.cells[0]!.underlay >>> 24, 0, 'an address that no frame has');
   assert.equal(sources.warnings, [
     'cell-b: its underlay address is in none of its rules (no container has a host port), so no frame on the underlay ' +
-      'is taken for its own; give a foundation file such as { tagplane: 1, cells: [{ name: cell-b, underlay: ADDRESS, ' +
+      'is taken for its own; give a foundation file such as { tagplane: 1, cells: [{ name: "cell-b", underlay: ADDRESS, ' +
       'lease: 10.255.2.0/24 }] }',
   ]);
 });
@@ -294,7 +316,7 @@ test('what contradicts itself is refused with what to do', async () => {
     [
       ['--store', `cell-b=${store('10.255.2.9')}`],
       'store-10.255.2.9.json:1:1: got the containers of cell "cell-b", but nothing says its underlay address and lease; ' +
-        'add a foundation file such as { tagplane: 1, cells: [{ name: cell-b, underlay: ADDRESS, lease: 10.255.2.0/24 }] }',
+        'add a foundation file such as { tagplane: 1, cells: [{ name: "cell-b", underlay: ADDRESS, lease: 10.255.2.0/24 }] }',
     ],
     [
       [

@@ -215,7 +215,7 @@ test('what silk would plan for a foundation says that foundation again', () => {
   const files = new Map(foundation.cells.map(({ name }) => [name, { text: '', file: name }]));
   const draft = createDraft();
   draft.cells.push(...draftCells(inference, files));
-  assert.equal(addInferred(draft, inference, files), []);
+  assert.equal(addInferred(draft, inference, files, false), []);
   const again = checkFoundation(draft);
   const bare = ({ cells, policies }: typeof again) => ({ cells, policies });
   assert.equal(bare(again), bare(foundation));
