@@ -48,9 +48,9 @@ export function withoutGuesses(foundation: Foundation, guessed: ReadonlySet<stri
   return { ...foundation, apps: foundation.apps.map((app) => (guessed.has(app.guid) ? { ...app, tag: null } : app)) };
 }
 
-/** A sentence about tags that planned rules have and nothing told, where some cell's rules are real. */
-export function guessedTags({ apps }: Foundation, guessed: ReadonlySet<string>, files: RulesFiles): string[] {
+/** A sentence about the tags that were given out, if any were. */
+export function guessedTags({ apps }: Foundation, guessed: ReadonlySet<string>): string[] {
   const names = apps.filter(({ guid, tag }) => tag !== null && guessed.has(guid)).map(({ name }) => name);
-  if (files.size === 0 || names.length === 0) return [];
-  return [`no file says the tags of ${listed(names)}; planned rules use the lowest free ones: give --tags FILE`];
+  if (names.length === 0) return [];
+  return [`no file says the tags of ${listed(names)}, so the lowest free ones are used: give --tags FILE`];
 }

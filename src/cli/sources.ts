@@ -19,7 +19,7 @@ import type { Backend } from '../rules/evaluator.ts';
 import { UsageError } from './exit.ts';
 import { nameOfFile, type ReadText, readText } from './files.ts';
 import { type CellRules, guessedTags, rulesOf, withoutGuesses } from './sources-plan.ts';
-import { cellNames, type Given, readGiven, splitCellFile } from './sources-read.ts';
+import { cellNames, type Given, inTurn, readGiven, splitCellFile } from './sources-read.ts';
 import { type RulesFile, readRulesFile } from './sources-rules.ts';
 import { describeCell, leftOut, listed, missingUnderlay } from './sources-text.ts';
 
@@ -97,7 +97,8 @@ export const readsStandardInput = (options: SourceOptions): boolean => filesOf(o
 export async function loadSources(options: SourceOptions, load: LoadOptions = {}): Promise<Sources> {
   checkOptions(options);
   const read = load.readText ?? ((file) => readText(file));
-  const [given, rulesFiles] = await Promise.all([readGiven(options, read), readRulesFiles(options, read)]);
+  const given = await readGiven(options, read);
+  const rulesFiles = await readRulesFiles(options, read);
   checkCellNames(given, rulesFiles, options);
   const files = new Map(rulesFiles.map((file) => [file.cell, file]));
   const inference = inferCells(new Map(rulesFiles.map(({ cell, ruleset }) => [cell, ruleset])));
@@ -109,6 +110,8 @@ export async function loadSources(options: SourceOptions, load: LoadOptions = {}
   if (load.cellsOptional !== true) requireCells(foundation, inference);
   checkSelected(foundation, options.cell ?? []);
   const planned = plannedFrom(options);
+  // Answers of a real policy server and rules of real cells go with that server's tags; a foundation file needs none.
+  const real = given.policies.length > 0 || rulesFiles.length > 0;
   const givenCells = new Set(cellNames(given.foundation));
   return {
     foundation,
@@ -122,7 +125,7 @@ export async function loadSources(options: SourceOptions, load: LoadOptions = {}
       ...remarks,
       ...leftOut(foundation, inference),
       ...foundation.cells.filter(lacksUnderlay).map(missingUnderlay),
-      ...guessedTags(foundation, guessed, files),
+      ...(real ? guessedTags(foundation, guessed) : []),
       ...(options.logging === true && foundation.cells.every(({ name }) => files.has(name)) ? [UNUSED_LOGGING] : []),
     ],
   };
@@ -158,13 +161,11 @@ function checkOptions(options: SourceOptions): void {
 }
 
 const readRulesFiles = (options: SourceOptions, read: ReadText): Promise<RulesFile[]> =>
-  Promise.all(
-    (options.iptables ?? []).map((one) => {
-      const { cell, file } = splitCellFile('--iptables', one);
-      const unknownMatches = options.unknownMatches ?? 'error';
-      return readRulesFile(cell, file, { unknownMatches, backend: options.iptablesBackend, readText: read });
-    }),
-  );
+  inTurn(options.iptables, (one) => {
+    const { cell, file } = splitCellFile('--iptables', one);
+    const unknownMatches = options.unknownMatches ?? 'error';
+    return readRulesFile(cell, file, { unknownMatches, backend: options.iptablesBackend, readText: read });
+  });
 
 /** A foundation that lists cells lists them all: another name is a slip of the pen. */
 function checkCellNames(given: Given, rulesFiles: readonly RulesFile[], options: SourceOptions): void {

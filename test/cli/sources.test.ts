@@ -92,7 +92,7 @@ test('iptables-save takes the place of planned rules, for that cell only', async
   );
   assert.equal(
     sources.warnings.map((line) => folder.bare(line)),
-    ['no file says the tags of dest-app; planned rules use the lowest free ones: give --tags FILE'],
+    ['no file says the tags of dest-app, so the lowest free ones are used: give --tags FILE'],
   );
 });
 
@@ -142,6 +142,13 @@ test('given policies and tags win over those that the rules show, and the differ
   assert.equal(sources.warnings, [
     `cell "cell-b": its rules allow what no given policy does: ${SOURCE} to ${DESTINATION}, tcp 8080`,
     `cell "cell-b", line 18: app ${SOURCE} has tag 0001, but its tag is 0007: are the rules out of date?`,
+  ]);
+});
+
+test('tags that a real policy server would have given are told to be guesses', async () => {
+  const sources = await load('--foundation', cellsOnly, '--policies', policies);
+  assert.equal(sources.warnings, [
+    `no file says the tags of ${SOURCE}, ${DESTINATION}, so the lowest free ones are used: give --tags FILE`,
   ]);
 });
 
