@@ -58,13 +58,17 @@ const appDocument = ({ name, guid, tag, space, organization }: App): object => (
 export const rangesOf = ({ policies }: Foundation): number =>
   policies.filter(({ ports }) => ports.start !== ports.end).length;
 
-/** Refuse to print tags that nothing told. */
-export function requireTags({ apps, policies }: Foundation): void {
+/** Names of the apps in policies whose tag nothing says. */
+export function untagged({ apps, policies }: Foundation): string[] {
   const used = new Set(policies.flatMap(({ source, destination }) => [source, destination]));
-  const untagged = apps.filter(({ guid, tag }) => tag === null && used.has(guid));
-  if (untagged.length === 0) return;
-  const names = listed(untagged.map(({ name }) => name));
+  return apps.filter(({ guid, tag }) => tag === null && used.has(guid)).map(({ name }) => name);
+}
+
+/** Refuse to print tags that nothing told. */
+export function requireTags(foundation: Foundation): void {
+  const names = untagged(foundation);
+  if (names.length === 0) return;
   throw new UsageError(
-    `the internal form has the tag of every app, and nothing says that of ${names}: give --tags FILE`,
+    `the internal form has the tag of every app, and nothing says that of ${listed(names)}: give --tags FILE`,
   );
 }

@@ -30,11 +30,12 @@ export interface PolicyOptions extends SourceOptions {
   readonly verbose?: boolean;
   readonly lineNumbers?: boolean;
   readonly source?: string;
+  readonly plan?: boolean;
   readonly validate?: boolean;
   readonly json?: boolean;
 }
 
-type Printed = Form | 'validate';
+type Printed = Form | 'plan' | 'validate';
 
 /** Options that belong to some forms only. */
 const BELONGS: readonly {
@@ -43,7 +44,7 @@ const BELONGS: readonly {
   readonly to: readonly Printed[];
 }[] = [
   { key: 'source', flag: '--source', to: ['cf'] },
-  { key: 'table', flag: '--table', to: ['iptables-S', 'iptables-L', 'iptables-save'] },
+  { key: 'table', flag: '--table', to: ['iptables-S', 'iptables-L', 'iptables-save', 'plan'] },
   { key: 'chain', flag: '--chain', to: ['iptables-S', 'iptables-L'] },
   { key: 'numeric', flag: '--numeric', to: ['iptables-L'] },
   { key: 'lineNumbers', flag: '--line-numbers', to: ['iptables-L'] },
@@ -56,6 +57,7 @@ export function formOf(options: PolicyOptions): Printed {
   if (options.as !== undefined) asked.push([`--as ${options.as}`, options.as]);
   if (options.listRules !== undefined) asked.push(['-S', 'iptables-S']);
   if (options.list !== undefined) asked.push(['-L', 'iptables-L']);
+  if (options.plan === true) asked.push(['--plan', 'plan']);
   if (options.validate === true) asked.push(['--validate', 'validate']);
   const [first, second] = asked;
   if (first !== undefined && second !== undefined) {

@@ -69,18 +69,27 @@ function printCell(tables: readonly SelectedTable[], options: IptablesOptions): 
   // iptables-restore must be able to read this, so nothing is escaped.
   if (form === 'iptables-save') return printSave({ tables: tables.map(({ table }) => table) }, { counters: verbose });
   // A chain is listed as part of its table: its heading counts the rules that lead to it.
+  const how = { numeric, verbose, lineNumbers };
   const list = ({ table, chains }: SelectedTable): string =>
-    chains.map(({ name }) => printList(table, { numeric, verbose, lineNumbers, chain: name })).join('\n');
+    chains.length === table.chains.length
+      ? printList(table, how)
+      : chains.map(({ name }) => printList(table, { ...how, chain: name })).join('\n');
   const text =
     form === 'iptables-S' ? tables.map(({ chains }) => printRules(chains)).join('') : tables.map(list).join('\n');
   return text.split('\n').map(printable).join('\n');
 }
 
-function select(sources: Sources, options: IptablesOptions): Selected[] {
+/** The cells given with --cell, or all. Throws UsageError when there is none. */
+export function selectedCells(sources: Sources): readonly string[] {
   const names = sources.cells.length > 0 ? sources.cells : [...sources.rules.keys()];
   if (names.length === 0)
     throw new UsageError('no cell is known, so there are no rules: give --foundation FILE with cells');
-  const cells = [...new Set(names)].map((cell) => {
+  return [...new Set(names)];
+}
+
+function select(sources: Sources, options: IptablesOptions): Selected[] {
+  const names = selectedCells(sources);
+  const cells = names.map((cell) => {
     const { ruleset, backend } = sources.rules.get(cell)!;
     return { cell, backend, tables: selectTables(ruleset, options) };
   });

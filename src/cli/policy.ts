@@ -8,10 +8,11 @@ import { Command, Option } from 'commander';
 import { externalPolicies, externalPoliciesV0, internalPolicies, tagList } from '../foundation/policy-list.ts';
 import type { TableName } from '../rules/model.ts';
 import { EXIT, UsageError } from './exit.ts';
-import { policyDocument, printTable, rangesOf, requireTags } from './policy-cf.ts';
+import { policyDocument, printTable, rangesOf, requireTags, untagged } from './policy-cf.ts';
 import { FORMS, type Form, formOf, type PolicyOptions } from './policy-form.ts';
 import { foundationDocument } from './policy-foundation.ts';
 import { type IptablesOptions, iptablesDocument, printIptables } from './policy-iptables.ts';
+import { compilePlans, printPlans } from './policy-plan.ts';
 import { printValidation, validationDocument } from './policy-report.ts';
 import { validate } from './policy-validate.ts';
 import { addSourceOptions, loadSources, type Sources } from './sources.ts';
@@ -37,6 +38,9 @@ Examples:
   A foundation file to start from, inferred from the rules of real cells:
     tagplane policy --iptables cell-a=a.txt --iptables cell-b=b.txt --as foundation
 
+  What the rules of a cell are compiled into:
+    tagplane policy --foundation foundation.yml --cell cell-b --plan
+
   Policies for the API of the policy server (cf curl /networking/v1/external/policies -d @-):
     tagplane policy --foundation foundation.yml --as policy-server`;
 
@@ -53,6 +57,7 @@ export function policyCommand(): Command {
     .option('-n, --numeric', 'protocols and ports as numbers (with -L)')
     .option('-v, --verbose', 'counters and interfaces (with -L), counters (with --as iptables-save)')
     .option('--line-numbers', 'number the rules (with -L)')
+    .option('--plan', 'what the rules are compiled into')
     .option('--validate', 'read everything and report all that is wrong')
     .option('--json', 'one JSON document');
   return addSourceOptions(command).addHelpText('after', EXAMPLES).action(run);
@@ -81,7 +86,7 @@ function note(line: string): void {
   process.stderr.write(`tagplane: ${printable(line)}\n`);
 }
 
-async function print(sources: Sources, form: Form, options: PolicyOptions): Promise<string> {
+async function print(sources: Sources, form: Form | 'plan', options: PolicyOptions): Promise<string> {
   const { foundation } = sources;
   switch (form) {
     case 'cf':
@@ -93,6 +98,10 @@ async function print(sources: Sources, form: Form, options: PolicyOptions): Prom
     case 'iptables-save': {
       const iptables = iptablesOptions(form, options);
       return options.json === true ? json(iptablesDocument(sources, iptables)) : printIptables(sources, iptables);
+    }
+    case 'plan': {
+      const plans = compilePlans(sources, options.table ?? 'filter');
+      return options.json === true ? json({ schemaVersion: 1, cells: plans }) : printPlans(plans);
     }
     case 'policy-server':
       return json(externalPolicies(foundation));
@@ -108,6 +117,8 @@ async function print(sources: Sources, form: Form, options: PolicyOptions): Prom
     case 'tags':
       return json(tagList(foundation));
     case 'foundation':
+      for (const name of untagged(foundation))
+        note(`warning: ${name}: its tag is unknown; a reader gives it the lowest free one`);
       return options.json === true ? json(foundationDocument(foundation)) : yaml(foundationDocument(foundation));
   }
 }

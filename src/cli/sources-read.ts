@@ -10,9 +10,8 @@ export function splitCellFile(option: string, value: string): { readonly cell: s
   const at = value.indexOf('=');
   const [cell, file] = [value.slice(0, at), value.slice(at + 1)];
   if (at > 0 && file !== '') return { cell, file };
-  throw new UsageError(
-    `${option} ${value}: expected CELL=FILE, the name of a cell and its file: ${option} cell-a=${value.replace(/^=|=$/g, '') || 'FILE'}`,
-  );
+  const example = at > 0 ? `${cell}=FILE` : `cell-a=${file}`;
+  throw new UsageError(`${option} ${value}: expected CELL=FILE, the name of a cell and its file: ${option} ${example}`);
 }
 
 /** What joins into a foundation, but for rules. */
@@ -24,23 +23,23 @@ export interface Given {
   readonly stores: readonly (Artefact & { readonly cell: string })[];
 }
 
+/** One after the other, so that of two bad files it is always the same one that is told. */
+export async function inTurn<T, U>(list: readonly T[] | undefined, read: (one: T) => Promise<U>): Promise<U[]> {
+  const results: U[] = [];
+  for (const one of list ?? []) results.push(await read(one));
+  return results;
+}
+
 /** Read everything but rules. Throws InputError and FoundationError. */
 export async function readGiven(options: SourceOptions, readText: ReadText): Promise<Given> {
   const read = async (file: string): Promise<Artefact> => ({ text: await readText(file), file: nameOfFile(file) });
-  const readAll = (files: readonly string[] = []): Promise<Artefact[]> => Promise.all(files.map(read));
   const stores = (options.store ?? []).map((one) => splitCellFile('--store', one));
-  const [policies, tags, securityGroups, texts] = await Promise.all([
-    readAll(options.policies),
-    readAll(options.tags),
-    readAll(options.asgs),
-    readAll(stores.map(({ file }) => file)),
-  ]);
   return {
     ...(options.foundation === undefined ? {} : { foundation: await readItem(options.foundation, readText) }),
-    policies,
-    tags,
-    securityGroups,
-    stores: texts.map((artefact, index) => ({ ...artefact, cell: stores[index]!.cell })),
+    policies: await inTurn(options.policies, read),
+    tags: await inTurn(options.tags, read),
+    securityGroups: await inTurn(options.asgs, read),
+    stores: await inTurn(stores, async ({ cell, file }) => ({ ...(await read(file)), cell })),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Sentences about where a cell's place and rules come from. */
+import { quote } from '../foundation/error.ts';
 import { describeLease, type Inference, type InferredCell } from '../foundation/infer.ts';
 import type { Cell, Foundation } from '../foundation/model.ts';
 import { formatCidr, formatIpv4 } from '../wire/address.ts';
@@ -29,7 +30,7 @@ function describePlace({ underlay, lease, containers }: InferredCell): string {
 }
 
 const example = (name: string, lease: string): string =>
-  `{ tagplane: 1, cells: [{ name: ${name}, underlay: ADDRESS, lease: ${lease} }] }`;
+  `{ tagplane: 1, cells: [{ name: ${quote(name)}, underlay: ADDRESS, lease: ${lease} }] }`;
 
 /** A cell that is emulated without a known underlay address. */
 export const missingUnderlay = ({ name, lease }: Cell): string =>

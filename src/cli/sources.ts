@@ -15,12 +15,11 @@ import { type Inference, inferCells } from '../foundation/infer.ts';
 import { addInferred, draftCells, lacksUnderlay } from '../foundation/infer-draft.ts';
 import { draftArtefacts } from '../foundation/join.ts';
 import type { Foundation } from '../foundation/model.ts';
-import { plan } from '../foundation/plan.ts';
 import type { Backend } from '../rules/evaluator.ts';
-import type { Ruleset } from '../rules/model.ts';
 import { UsageError } from './exit.ts';
 import { nameOfFile, type ReadText, readText } from './files.ts';
-import { cellNames, type Given, readGiven, splitCellFile } from './sources-read.ts';
+import { type CellRules, guessedTags, rulesOf, withoutGuesses } from './sources-plan.ts';
+import { cellNames, type Given, inTurn, readGiven, splitCellFile } from './sources-read.ts';
 import { type RulesFile, readRulesFile } from './sources-rules.ts';
 import { describeCell, leftOut, listed, missingUnderlay } from './sources-text.ts';
 
@@ -38,12 +37,6 @@ export interface SourceOptions {
   readonly cell?: readonly string[];
   readonly unknownMatches?: 'error' | 'assume-no-match';
   readonly logging?: boolean;
-}
-
-/** The rules of one cell and what runs them. */
-export interface CellRules {
-  readonly ruleset: Ruleset;
-  readonly backend: Backend;
 }
 
 export interface Sources {
@@ -104,17 +97,21 @@ export const readsStandardInput = (options: SourceOptions): boolean => filesOf(o
 export async function loadSources(options: SourceOptions, load: LoadOptions = {}): Promise<Sources> {
   checkOptions(options);
   const read = load.readText ?? ((file) => readText(file));
-  const [given, rulesFiles] = await Promise.all([readGiven(options, read), readRulesFiles(options, read)]);
+  const given = await readGiven(options, read);
+  const rulesFiles = await readRulesFiles(options, read);
   checkCellNames(given, rulesFiles, options);
   const files = new Map(rulesFiles.map((file) => [file.cell, file]));
   const inference = inferCells(new Map(rulesFiles.map(({ cell, ruleset }) => [cell, ruleset])));
   const draft = draftArtefacts({ ...given, cells: draftCells(inference, files) });
-  const remarks = addInferred(draft, inference, files);
+  const policiesGiven = draft.policies.length > 0 || given.policies.length > 0;
+  const remarks = addInferred(draft, inference, files, policiesGiven);
   const guessed = new Set(draft.apps.flatMap(({ guid, tag }) => (tag === null ? [guid] : [])));
   const foundation = withLogging(withoutGuesses(checkFoundation(draft), guessed, files), options);
   if (load.cellsOptional !== true) requireCells(foundation, inference);
   checkSelected(foundation, options.cell ?? []);
   const planned = plannedFrom(options);
+  // Answers of a real policy server and rules of real cells go with that server's tags; a foundation file needs none.
+  const real = given.policies.length > 0 || rulesFiles.length > 0;
   const givenCells = new Set(cellNames(given.foundation));
   return {
     foundation,
@@ -128,7 +125,7 @@ export async function loadSources(options: SourceOptions, load: LoadOptions = {}
       ...remarks,
       ...leftOut(foundation, inference),
       ...foundation.cells.filter(lacksUnderlay).map(missingUnderlay),
-      ...guessedTags(foundation, guessed, files),
+      ...(real ? guessedTags(foundation, guessed) : []),
       ...(options.logging === true && foundation.cells.every(({ name }) => files.has(name)) ? [UNUSED_LOGGING] : []),
     ],
   };
@@ -164,13 +161,11 @@ function checkOptions(options: SourceOptions): void {
 }
 
 const readRulesFiles = (options: SourceOptions, read: ReadText): Promise<RulesFile[]> =>
-  Promise.all(
-    (options.iptables ?? []).map((one) => {
-      const { cell, file } = splitCellFile('--iptables', one);
-      const unknownMatches = options.unknownMatches ?? 'error';
-      return readRulesFile(cell, file, { unknownMatches, backend: options.iptablesBackend, readText: read });
-    }),
-  );
+  inTurn(options.iptables, (one) => {
+    const { cell, file } = splitCellFile('--iptables', one);
+    const unknownMatches = options.unknownMatches ?? 'error';
+    return readRulesFile(cell, file, { unknownMatches, backend: options.iptablesBackend, readText: read });
+  });
 
 /** A foundation that lists cells lists them all: another name is a slip of the pen. */
 function checkCellNames(given: Given, rulesFiles: readonly RulesFile[], options: SourceOptions): void {
@@ -210,46 +205,9 @@ function withLogging(foundation: Foundation, { logging }: SourceOptions): Founda
   return { ...foundation, settings: { ...settings, logging, outboundConnections } };
 }
 
-/**
- * Tags that nothing told are given out as the policy server would, which real rules need not agree with. Planned rules
- * need them all the same; where every cell's rules are real, a tag that nobody knows stays unknown.
- */
-function withoutGuesses(
-  foundation: Foundation,
-  guessed: ReadonlySet<string>,
-  files: ReadonlyMap<string, RulesFile>,
-): Foundation {
-  if (files.size === 0 || foundation.cells.some(({ name }) => !files.has(name))) return foundation;
-  return { ...foundation, apps: foundation.apps.map((app) => (guessed.has(app.guid) ? { ...app, tag: null } : app)) };
-}
-
-function guessedTags(
-  { apps }: Foundation,
-  guessed: ReadonlySet<string>,
-  files: ReadonlyMap<string, RulesFile>,
-): string[] {
-  const names = apps.filter(({ guid, tag }) => tag !== null && guessed.has(guid)).map(({ name }) => name);
-  if (files.size === 0 || names.length === 0) return [];
-  return [`no file says the tags of ${listed(names)}; planned rules use the lowest free ones: give --tags FILE`];
-}
-
 /** The files that planned rules come from. */
 const plannedFrom = ({ iptables: _, ...options }: SourceOptions): string => {
   const files = filesOf(options).map(nameOfFile);
   const last = files.pop() ?? '';
   return files.length === 0 ? last : `${files.join(', ')} and ${last}`;
 };
-
-function rulesOf(
-  foundation: Foundation,
-  files: ReadonlyMap<string, RulesFile>,
-  backend: Backend,
-): Map<string, CellRules> {
-  const rulesFor = (name: string): CellRules => {
-    const file = files.get(name);
-    return file === undefined
-      ? { ruleset: plan(foundation, name), backend }
-      : { ruleset: file.ruleset, backend: file.backend };
-  };
-  return new Map(foundation.cells.map(({ name }) => [name, rulesFor(name)]));
-}

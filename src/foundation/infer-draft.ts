@@ -11,6 +11,7 @@ import { type Inference, type InferredCell, type InferredContainer, policyKey } 
 import type { Item, Source } from './item.ts';
 import { vtepAddress } from './lease.ts';
 import type { Policy } from './model.ts';
+import { formatPorts } from './policy-list.ts';
 import { formatTag } from './tags.ts';
 
 /** The rules file of a cell. */
@@ -48,8 +49,16 @@ export function draftCells({ cells }: Inference, files: ReadonlyMap<string, Rule
   });
 }
 
-/** Add to `draft` what it leaves open. Returns a sentence for every contradiction. */
-export function addInferred(draft: Draft, inference: Inference, files: ReadonlyMap<string, RulesText>): string[] {
+/**
+ * Add to `draft` what it leaves open. Returns a sentence for every contradiction. `policiesGiven` says that the draft's
+ * policies are all there are, even if it has none.
+ */
+export function addInferred(
+  draft: Draft,
+  inference: Inference,
+  files: ReadonlyMap<string, RulesText>,
+  policiesGiven: boolean,
+): string[] {
   const itemAt = createItemAt(files);
   const remarks = [...inference.remarks];
   if (draft.overlay === null && inference.overlay !== null) {
@@ -57,7 +66,7 @@ export function addInferred(draft: Draft, inference: Inference, files: ReadonlyM
     draft.overlay = { value: { network: value, vni: 1, port: 4789 }, from: itemAt(cell, line) };
   }
   for (const cell of inference.cells) addContainers(draft, cell, itemAt, remarks);
-  addPolicies(draft, inference, itemAt, remarks);
+  addPolicies(draft, inference, policiesGiven, itemAt, remarks);
   addTags(draft, inference, itemAt, remarks);
   return remarks;
 }
@@ -81,52 +90,77 @@ function addContainers(draft: Draft, cell: InferredCell, itemAt: ItemAt, remarks
   const known = draft.cells.find(({ name }) => name === cell.name);
   if (known === undefined) return;
   const label = `cell ${quote(cell.name)}`;
-  const { underlay } = cell;
+  const lease = known.lease.value;
+  const fits = ({ address }: InferredContainer): boolean => contains(lease, address) && address !== vtepAddress(lease);
+  remarkPlace(
+    known,
+    cell,
+    cell.containers.filter((container) => !fits(container)),
+    remarks,
+  );
+  const byAddress = new Map(draft.instances.map((instance, index) => [instance.address.value, index]));
+  const siblings = draft.instances.filter((instance) => instance.cell.value === cell.name);
+  for (const container of cell.containers.filter(fits)) {
+    const index = byAddress.get(container.address);
+    const others = siblings.filter(({ address }) => address.value !== container.address);
+    const free = unclaimed(container, others);
+    if (index === undefined) {
+      const instance = draftInstance(draft, cell.name, container, free, itemAt(cell.name, container.line));
+      draft.instances.push(instance);
+      siblings.push(instance);
+    } else {
+      draft.instances[index] = fillInstance(draft.instances[index]!, container, free, label, remarks);
+    }
+  }
+}
+
+/** Where the rules speak of another place than the cell has. */
+function remarkPlace(
+  known: DraftCell,
+  { name, underlay }: InferredCell,
+  outside: readonly InferredContainer[],
+  remarks: string[],
+): void {
+  const label = `cell ${quote(name)}`;
   if (underlay !== null && underlay.value !== known.underlay.value) {
     const [told, said] = [underlay.value, known.underlay.value].map(formatIpv4);
     remarks.push(`${label}: its rules are for underlay address ${told}, but it has ${said}: are they another cell's?`);
   }
-  const lease = known.lease.value;
-  const fits = ({ address }: InferredContainer): boolean => contains(lease, address) && address !== vtepAddress(lease);
-  const strangers = cell.containers.filter((container) => !fits(container)).map(({ address }) => formatIpv4(address));
-  if (strangers.length > 0) {
-    const listed = `${strangers.slice(0, 4).join(', ')}${strangers.length > 4 ? ', ...' : ''}`;
-    remarks.push(`${label}: its rules have containers outside its lease ${formatCidr(lease)}, left out: ${listed}`);
-  }
-  const byAddress = new Map(draft.instances.map((instance, index) => [instance.address.value, index]));
-  const siblings = draft.instances.filter((instance) => instance.cell.value === cell.name);
-  const given = siblings.length;
-  for (const container of cell.containers.filter(fits)) {
-    const index = byAddress.get(container.address);
-    if (index === undefined) siblings.push(draftInstance(draft, cell.name, container, siblings, itemAt));
-    else fillInstance(draft, index, container, label, remarks);
-  }
-  draft.instances.push(...siblings.slice(given));
+  if (outside.length === 0) return;
+  const first = outside.slice(0, 4).map(({ address }) => formatIpv4(address));
+  const listed = `${first.join(', ')}${outside.length > first.length ? ', ...' : ''}`;
+  const lease = formatCidr(known.lease.value);
+  remarks.push(`${label}: its rules have containers outside its lease ${lease}, left out: ${listed}`);
+}
+
+type Unclaimed = Pick<DraftInstance, 'handle' | 'ports'>;
+
+/** Of a container's handle and host ports, what no other container of the cell has: statements stand, and so do they. */
+function unclaimed({ handle, ports }: InferredContainer, others: readonly DraftInstance[]): Unclaimed {
+  const taken = handle === '' || others.some((one) => one.handle?.startsWith(handle));
+  const hostPorts = new Set(others.flatMap((one) => one.ports.map(({ host }) => host)));
+  return { handle: taken ? null : handle, ports: ports.filter(({ host }) => !hostPorts.has(host)) };
 }
 
 /** A container that nothing else names, with the app that its rules name or one that stands for it alone. */
 function draftInstance(
   draft: Draft,
   cell: string,
-  { address, handle, app, ports, line }: InferredContainer,
-  siblings: readonly DraftInstance[],
-  itemAt: ItemAt,
+  { address, app }: InferredContainer,
+  free: Unclaimed,
+  from: Item,
 ): DraftInstance {
-  const from = itemAt(cell, line);
   const guid = app ?? standInGuid(address);
   if (!draft.apps.some((one) => one.guid === guid)) {
     draft.apps.push(draftApp(guid, app === null ? `container ${formatIpv4(address)}` : null, from));
   }
-  const taken = siblings.some((one) => one.handle?.startsWith(handle));
-  const hostPorts = new Set(siblings.flatMap((one) => one.ports.map(({ host }) => host)));
   return {
+    ...free,
     from,
     app: guid,
     cell: { value: cell, from },
     address: { value: address, from },
-    handle: handle === '' || taken ? null : handle,
     workload: 'app',
-    ports: ports.filter(({ host }) => !hostPorts.has(host)),
     applicationPorts: [],
   };
 }
@@ -146,25 +180,21 @@ const draftApp = (guid: string, name: string | null, from: Item): DraftApp => ({
 });
 
 function fillInstance(
-  draft: Draft,
-  index: number,
-  container: InferredContainer,
+  known: DraftInstance,
+  { address, app }: InferredContainer,
+  free: Unclaimed,
   label: string,
   remarks: string[],
-): void {
-  const known = draft.instances[index]!;
-  const address = formatIpv4(container.address);
-  if (container.app !== null && container.app !== known.app) {
-    remarks.push(`${label}: its rules give ${address} to app ${container.app}, but it is an instance of ${known.app}`);
+): DraftInstance {
+  if (app !== null && app !== known.app) {
+    const where = formatIpv4(address);
+    remarks.push(`${label}: its rules give ${where} to app ${app}, but it is an instance of ${known.app}`);
   }
-  const handle = known.handle ?? (container.handle === '' ? null : container.handle);
-  const ports = known.ports.length > 0 ? known.ports : container.ports;
-  draft.instances[index] = { ...known, handle, ports };
+  return { ...known, handle: known.handle ?? free.handle, ports: known.ports.length > 0 ? known.ports : free.ports };
 }
 
 /** Policies that were given are the whole truth; without any, those that the rules stand for are. */
-function addPolicies(draft: Draft, { policies }: Inference, itemAt: ItemAt, remarks: string[]): void {
-  const given = draft.policies.length > 0;
+function addPolicies(draft: Draft, { policies }: Inference, given: boolean, itemAt: ItemAt, remarks: string[]): void {
   const known = new Set(given ? resolvedKeys(draft) : []);
   const apps = new Set(draft.apps.map(({ guid }) => guid));
   const extra = new Map<string, Policy[]>();
@@ -186,7 +216,7 @@ function addPolicies(draft: Draft, { policies }: Inference, itemAt: ItemAt, rema
   }
   for (const [cell, [first, ...more]] of extra) {
     const { source, destination, protocol, ports } = first!;
-    const example = `${source} to ${destination}, ${protocol} ${ports.start}-${ports.end}`;
+    const example = `${source} to ${destination}, ${protocol} ${formatPorts(ports)}`;
     const rest = more.length === 0 ? '' : ` and ${more.length} more`;
     remarks.push(`cell ${quote(cell)}: its rules allow what no given policy does: ${example}${rest}`);
   }

@@ -34,7 +34,7 @@ export interface SeenContainer {
   readonly ports: { readonly host: number; readonly container: number }[];
 }
 
-export interface SeenTag {
+interface SeenTag {
   readonly app: string;
   readonly tag: number;
   readonly line: number;
