@@ -31,7 +31,7 @@ const CODES: readonly (readonly [RegExp, number])[] = [
   [/^capture\.program$|^ERR_MISSING/, EXIT.MISSING],
   [/^output\.(?:is-input|special)$/, EXIT.INPUT],
   [/^output\.|^ERR_OUTPUT/, EXIT.OUTPUT],
-  [/^capture\.|^ERR_(?:USAGE|RULE|FOUNDATION|INPUT)/, EXIT.INPUT],
+  [/^capture\.|^ERR_(?:USAGE|RULE|CHAIN|FOUNDATION|INPUT)/, EXIT.INPUT],
 ];
 
 /** The exit code that an error ends the program with. */
@@ -40,10 +40,12 @@ export function exitCodeOf(error: unknown): number {
   return CODES.find(([pattern]) => pattern.test(code))?.[1] ?? EXIT.BUG;
 }
 
-/** What to print for an error: its message on one line, or the whole stack when it is our own fault. */
+/** What to print for an error: its message, or the whole stack when it is our own fault. */
 export function describeError(error: unknown): string {
-  if (exitCodeOf(error) !== EXIT.BUG) return `tagplane: ${printable((error as Error).message)}`;
+  if (exitCodeOf(error) !== EXIT.BUG) return `tagplane: ${byLine((error as Error).message)}`;
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const lines = stack.split('\n').map(printable).join('\n');
-  return `tagplane: internal error, please report it with the command line that led here\n${lines}`;
+  return `tagplane: internal error, please report it with the command line that led here\n${byLine(stack)}`;
 }
+
+/** Escape what is harmful, line by line: messages that quote a rule have its line and a caret below. */
+const byLine = (text: string): string => text.split('\n').map(printable).join('\n');

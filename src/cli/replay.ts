@@ -10,10 +10,10 @@ import { createEnds } from '../replay/ends.ts';
 import * as flows from '../replay/flows.ts';
 import { type Playback, play } from '../replay/player.ts';
 import { type Summary, summarise } from '../replay/summary.ts';
-import { describeError, EXIT, exitCodeOf } from './exit.ts';
+import { describeError, EXIT, exitCodeOf, UsageError } from './exit.ts';
 import { type Inputs, openOutputs } from './replay-outputs.ts';
 import { report } from './replay-report.ts';
-import { addSourceOptions, loadSources, type SourceOptions, type Sources } from './sources.ts';
+import { addSourceOptions, loadSources, readsStandardInput, type SourceOptions, type Sources } from './sources.ts';
 import { styleFor } from './style.ts';
 import { printable } from './text.ts';
 import { SCHEMA_VERSION } from './verdict-lines.ts';
@@ -106,6 +106,8 @@ function inputsOf({ source, readers }: Opened, paths: readonly string[]): Inputs
 }
 
 async function replay(paths: readonly string[], options: ReplayOptions): Promise<void> {
+  const readings = paths.filter((path) => path === '-').length + Number(readsStandardInput(options));
+  if (readings > 1) throw new UsageError('standard input (-) can be read once: give the others as files');
   const sources = await loadSources(options);
   for (const warning of sources.warnings) process.stderr.write(`tagplane: ${printable(warning)}\n`);
   const dataplane = createDataplane(sources.foundation, sources.rules, {
