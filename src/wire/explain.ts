@@ -226,7 +226,10 @@ function find(fault: Fault, view: DataView, at: number, end: number, stack?: Rea
       return option(view, bad, extension.payloadStart(view, at, PROTOCOL.DESTINATION), 0);
     }
     case FAULT.EXTENSION_HOP_BY_HOP_NOT_FIRST:
-      return { ...exactly('number', at, 0, 0), rule: 'hop-by-hop options must stand directly behind the IPv6 header' };
+      return {
+        ...exactly('header type', at, 0, 0),
+        rule: 'hop-by-hop options must stand directly behind the IPv6 header',
+      };
     case FAULT.EXTENSION_CHAIN_TOO_LONG:
       return chain(at, stack === undefined ? at : stack.network + ipv6.HEADER_LENGTH);
     case FAULT.UDP_LENGTH_BELOW_HEADER:
@@ -254,9 +257,10 @@ function option(view: DataView, at: number, headerEnd: number, least = 2): Findi
 }
 
 function jumbo(fault: Fault, view: DataView, at: number, end: number): Finding {
-  const length = extension.jumboPayloadLength(view, at);
-  if (fault === FAULT.IPV6_JUMBO_BELOW_65536) return atLeast('jumbo payload length', at, length, 65_536);
-  return beyond('jumbo payload length', at, length, end - at);
+  const option = extension.jumboOption(view, at);
+  const length = extension.jumboPayloadLength(view, option);
+  if (fault === FAULT.IPV6_JUMBO_BELOW_65536) return atLeast('jumbo payload length', option + 2, length, 65_536);
+  return beyond('jumbo payload length', option + 2, length, end - at);
 }
 
 function chain(at: number, first: number): Finding {

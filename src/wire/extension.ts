@@ -76,10 +76,10 @@ export const payloadStart = (view: DataView, at: number, protocol: number): numb
   at + headerLength(view, at, protocol);
 
 /**
- * The length in the jumbo payload option of a hop-by-hop header that passed its check, -1 without the option. RFC 2675
- * section 2 puts the option at 4n + 2; Linux ignores it anywhere else.
+ * Offset of the jumbo payload option of a hop-by-hop header that passed its check, or -1. RFC 2675 section 2 puts the
+ * option at 4n + 2; Linux ignores it anywhere else.
  */
-export function jumboPayloadLength(view: DataView, at: number): number {
+export function jumboOption(view: DataView, at: number): number {
   const end = payloadStart(view, at, HOP_BY_HOP);
   let next = at + FIXED;
   while (next < end) {
@@ -89,13 +89,14 @@ export function jumboPayloadLength(view: DataView, at: number): number {
     }
     const size = view.getUint8(next + 1);
     const aligned = ((next - at) & 3) === 2;
-    if (view.getUint8(next) === JUMBO_PAYLOAD && size === JUMBO_PAYLOAD_LENGTH && aligned) {
-      return view.getUint32(next + 2);
-    }
+    if (view.getUint8(next) === JUMBO_PAYLOAD && size === JUMBO_PAYLOAD_LENGTH && aligned) return next;
     next += 2 + size;
   }
   return -1;
 }
+
+/** The length that the option at `option` gives, in octets behind the IPv6 header. */
+export const jumboPayloadLength = (view: DataView, option: number): number => view.getUint32(option + 2);
 
 export function decode(view: DataView, at: number, into: Extension): void {
   into.nextHeader = nextHeader(view, at);

@@ -216,8 +216,9 @@ function clipJumbogram(view: DataView, stack: Stack): Fault {
   const at = stack.payload;
   // A header that fails its check is refused by the walk over the extension headers, which comes next.
   if (extension.check(view, at, stack.end, PROTOCOL_HOP_BY_HOP) !== NONE) return NONE;
-  const length = extension.jumboPayloadLength(view, at);
-  if (length < 0) return FAULT.IPV6_JUMBO_MISSING;
+  const option = extension.jumboOption(view, at);
+  if (option < 0) return FAULT.IPV6_JUMBO_MISSING;
+  const length = extension.jumboPayloadLength(view, option);
   if (length <= LARGEST_LENGTH) return FAULT.IPV6_JUMBO_BELOW_65536;
   if (length > stack.wireEnd - at) return FAULT.IPV6_JUMBO_BEYOND_END;
   clip(stack, at + length);

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as address from '../../src/wire/address.ts';
+import { hex } from '../support/hex.ts';
 import { check } from '../support/property.ts';
 
 const test = suite('wire/address');
@@ -54,6 +55,72 @@ test('text to number and back is the identity', () => {
       (value) => address.parseIpv4(address.formatIpv4(value)) === value,
     ),
   );
+});
+
+const ipv6 = (text: string): string | undefined => {
+  const groups = address.parseIpv6(text);
+  return groups === undefined ? undefined : address.formatIpv6(groups);
+};
+
+test('IPv6 text is written as RFC 5952 sections 4 and 5 have it', () => {
+  const examples: [string, string][] = [
+    ['2001:0db8::0001', '2001:db8::1'],
+    ['2001:db8:0:0:0:0:2:1', '2001:db8::2:1'],
+    ['2001:db8:0:1:1:1:1:1', '2001:db8:0:1:1:1:1:1'],
+    ['2001:0:0:1:0:0:0:1', '2001:0:0:1::1'],
+    ['2001:db8:0:0:1:0:0:1', '2001:db8::1:0:0:1'],
+    ['2001:DB8::ABCD', '2001:db8::abcd'],
+    ['0:0:0:0:0:0:0:0', '::'],
+    ['::1', '::1'],
+    ['fe80::', 'fe80::'],
+    ['0:0:0:0:0:ffff:192.0.2.1', '::ffff:192.0.2.1'],
+    ['64:ff9b::192.0.2.33', '64:ff9b::c000:221'],
+    ['1:2:3:4:5:6:7:8', '1:2:3:4:5:6:7:8'],
+    ['::2:3:4:5:6:7:8', '0:2:3:4:5:6:7:8'],
+  ];
+  for (const [text, written] of examples) assert.is(ipv6(text), written, text);
+});
+
+test('IPv6 text is read strictly', () => {
+  for (const text of [
+    '',
+    ':',
+    ':::',
+    '1::2::3',
+    '1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:7:8:9',
+    '1:2:3:4:5:6:7::8',
+    '12345::',
+    'g::',
+    '::1%eth0',
+    ':1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:7:',
+    '1.2.3.4::',
+    '::1.2.3',
+    '::01.2.3.4',
+    '::1.2.3.4:5',
+    '1:2:3:4:5:6:7:1.2.3.4',
+    ' ::1',
+    '-1::',
+  ]) {
+    assert.is(address.parseIpv6(text), undefined, text);
+  }
+});
+
+test('IPv6 text and back is the identity, and agrees with the URL parser of the engine', () => {
+  const group = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff }));
+  const property = fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
+    const text = address.formatIpv6(groups);
+    assert.equal(address.parseIpv6(text), groups);
+    if (!text.includes('.')) assert.is(new URL(`http://[${text}]/`).hostname, `[${text}]`);
+  });
+  check(property, 500);
+});
+
+test('addresses in a packet', () => {
+  const view = hex('ffff fd000009000000000000000000000001 02000000000a');
+  assert.is(address.formatIpv6At(view, 2), 'fd00:9::1');
+  assert.is(address.formatMacAt(view, 18), '02:00:00:00:00:0a');
 });
 
 test.run();

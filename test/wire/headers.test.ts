@@ -224,10 +224,7 @@ testHeader(extensionTest, {
     },
   ],
   positions: [(view, at) => extension.payloadStart(view, at, PROTOCOL.HOP_BY_HOP)],
-  others: [
-    (view, at) => extension.jumboPayloadLength(view, at),
-    (view, at) => extension.badOption(view, at, PROTOCOL.HOP_BY_HOP),
-  ],
+  others: [extension.jumboOption, (view, at) => extension.badOption(view, at, PROTOCOL.HOP_BY_HOP)],
   mend: (view, at) => {
     view.setUint8(at + 1, 0);
     view.setUint8(at + 3, view.getUint8(at + 3) % 5);
