@@ -54,7 +54,7 @@ export async function runDecode(captures: readonly string[], options: DecodeOpti
     }
     if (captures.length === 0) throw new UsageError('decode needs a capture; - is standard input');
     const run = prepare(output, options);
-    run.going = run.limit > 0 && (await output.write(run.form.begin));
+    run.going = (await output.write(run.form.begin)) && run.limit > 0;
     try {
       for (const path of captures) if (run.going) await decodeCapture(path, run);
     } finally {
