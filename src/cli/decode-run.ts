@@ -43,10 +43,10 @@ interface Run {
 
 /**
  * Print the packets of `captures` to `stream`. All whole packets before a damage are printed, and the output is closed in
- * its form, before CaptureError is thrown. Throws UsageError, FoundationError.
+ * its form, before CaptureError is thrown. Throws UsageError, FoundationError, OutputError.
  */
 export async function runDecode(captures: readonly string[], options: DecodeOptions, stream: Writable): Promise<void> {
-  const output = createOutput(stream);
+  const output = createOutput(stream, 'standard output');
   try {
     if (options.fields === 'list') {
       await output.write(`${FIELD_NAMES.join('\n')}\n`);

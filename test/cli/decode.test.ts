@@ -1,7 +1,8 @@
 /** `decode` as a command: forms, fields, names, limits, damaged input, pipes. */
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -9,6 +10,7 @@ import { CaptureError } from '../../src/capture/error.ts';
 import { decodeCommand } from '../../src/cli/decode.ts';
 import { FIELD_NAMES } from '../../src/cli/decode-fields.ts';
 import { fieldForm, jsonForm, lineForm, ndjsonForm } from '../../src/cli/decode-forms.ts';
+import { createOutput } from '../../src/cli/decode-output.ts';
 import { UsageError } from '../../src/cli/exit.ts';
 import { EXAMPLE } from '../foundation/example.ts';
 import * as frames from '../support/frames.ts';
@@ -222,6 +224,39 @@ test('a reader that goes away ends the program quietly', async () => {
   child.stdout.once('data', () => child.stdout.destroy());
   const code = await new Promise((resolve) => child.on('close', resolve));
   assert.equal([code, complaint], [0, '']);
+});
+
+test('an output that cannot be written is an error of its own', () => {
+  const full = openSync('/dev/full', 'w');
+  const run = spawnSync(process.execPath, [PROGRAM, file(SYN)], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
+  closeSync(full);
+  assert.is(run.status, 2);
+  assert.match(run.stderr, 'standard output: cannot be written: ENOSPC');
+});
+
+test('a slow reader holds the writer back', async () => {
+  let waiting = 0;
+  let most = 0;
+  const slow = new Writable({
+    highWaterMark: 1,
+    write(_chunk, _encoding, done) {
+      setImmediate(() => {
+        waiting--;
+        done();
+      });
+    },
+  });
+  const output = createOutput(slow, 'slow');
+  for (let count = 0; count < 50; count++) {
+    waiting++;
+    most = Math.max(most, waiting);
+    assert.is(await output.write('text'), true);
+  }
+  assert.is(most, 1);
+  slow.destroy();
+  assert.is(await output.write('text'), false);
+  output.release();
+  assert.equal([slow.listenerCount('error'), slow.listenerCount('drain'), slow.listenerCount('close')], [0, 0, 0]);
 });
 
 test('errors are one line', () => {
