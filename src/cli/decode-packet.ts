@@ -26,7 +26,8 @@ import type * as model from './decode-model.ts';
 import type { Names } from './decode-names.ts';
 import { decodeTransport } from './decode-transport.ts';
 
-const NANOSECONDS_PER_MICROSECOND = 1000;
+const MICROSECONDS_PER_SECOND = 1_000_000n;
+const NANOSECONDS_PER_SECOND = 1_000_000_000n;
 
 /** Where a packet comes from, beside what its burst says. */
 export interface Origin {
@@ -54,8 +55,8 @@ export function decodePacket(burst: Readonly<RecordBurst>, row: number, origin: 
     file: origin.file,
     packet: burst.packet[row]!,
     offset: burst.offset[row]!,
-    timestamp: String(origin.epochNanoseconds + BigInt(Math.trunc(burst.time[row]!))),
-    timestampDigits: origin.unitsPerSecond > BigInt(NANOSECONDS_PER_MICROSECOND) ** 2n ? 9 : 6,
+    timestamp: String(timestampOf(burst.time[row]!, origin)),
+    timestampDigits: origin.unitsPerSecond > MICROSECONDS_PER_SECOND ? 9 : 6,
     interfaceIndex: burst.interfaceIndex[row]!,
     capturedLength: end - at,
     originalLength,
@@ -64,6 +65,17 @@ export function decodePacket(burst: Readonly<RecordBurst>, row: number, origin: 
     vxlan: isInside ? decodeVxlan(view, layers.vxlan, origin.names) : null,
     inner: isInside ? decodeStack(view, at, layers.inner, LINKTYPE.ETHERNET, origin.names) : null,
   };
+}
+
+/**
+ * Nanoseconds since 1970. More than 104 days from the epoch of the file a number no longer holds every nanosecond, but the
+ * whole unit of a coarser clock can still be told.
+ */
+function timestampOf(time: number, { epochNanoseconds, unitsPerSecond }: Origin): bigint {
+  const nanoseconds = epochNanoseconds + BigInt(Math.trunc(time));
+  const unit = NANOSECONDS_PER_SECOND / unitsPerSecond;
+  if (Number.isSafeInteger(time) || unit <= 1n) return nanoseconds;
+  return ((nanoseconds + unit / 2n) / unit) * unit;
 }
 
 /** `first` is the first octet of the packet, from which offsets count. */

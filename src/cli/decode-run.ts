@@ -43,10 +43,10 @@ interface Run {
 
 /**
  * Print the packets of `captures` to `stream`. All whole packets before a damage are printed, and the output is closed in
- * its form, before CaptureError is thrown. Throws UsageError, FoundationError.
+ * its form, before CaptureError is thrown. Throws UsageError, FoundationError, OutputError.
  */
 export async function runDecode(captures: readonly string[], options: DecodeOptions, stream: Writable): Promise<void> {
-  const output = createOutput(stream);
+  const output = createOutput(stream, 'standard output');
   try {
     if (options.fields === 'list') {
       await output.write(`${FIELD_NAMES.join('\n')}\n`);
@@ -54,7 +54,7 @@ export async function runDecode(captures: readonly string[], options: DecodeOpti
     }
     if (captures.length === 0) throw new UsageError('decode needs a capture; - is standard input');
     const run = prepare(output, options);
-    run.going = run.limit > 0 && (await output.write(run.form.begin));
+    run.going = (await output.write(run.form.begin)) && run.limit > 0;
     try {
       for (const path of captures) if (run.going) await decodeCapture(path, run);
     } finally {

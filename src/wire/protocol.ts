@@ -8,6 +8,8 @@
 export const LINKTYPE = {
   NULL: 0,
   ETHERNET: 1,
+  /** Raw IP as older files have it: the value of DLT_RAW on most systems, which libpcap and Wireshark read as RAW. */
+  RAW_OLD: 12,
   RAW: 101,
   LOOP: 108,
   LINUX_SLL: 113,

@@ -109,6 +109,7 @@ function locateOtherLink(view: DataView, at: number, linkType: number, stack: St
       if (loopback.etherType(view, at) === ETHER_TYPE_IPV6) return locateIpv6(view, stack.payload, stack);
       return NONE;
     case LINKTYPE.RAW:
+    case LINKTYPE.RAW_OLD:
       return locateRaw(view, at, stack);
     case LINKTYPE.IPV4:
       return locateIpv4(view, at, stack);
