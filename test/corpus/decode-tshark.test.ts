@@ -163,7 +163,7 @@ async function compareWhole(
   await Promise.all(Array.from({ length: WORKERS }, worker));
   await compareDamaged(folder, counts, sums);
   console.log(
-    `\nNOTE decode agrees with tshark: ${sums.files} files, ${sums.frames} frames, ${sums.headers} headers, ${sums.fields} fields; ${sums.excused} differences under ${sums.met.size} named exceptions`,
+    `\nNOTE decode beside tshark: ${sums.files} files, ${sums.frames} frames, ${sums.headers} headers, ${sums.fields} fields; ${sums.excused} differences under ${sums.met.size} named exceptions`,
   );
   const listed = sums.unexplained.slice(0, LISTED).map(describe).join('\n');
   assert.is(sums.unexplained.length, 0, `${sums.unexplained.length} unexplained differences\n${listed}`);
