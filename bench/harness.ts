@@ -1,0 +1,55 @@
+/** What every benchmark needs: traces on disk, the yardstick, processes timed by the operating system, medians. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { foundationOf, type Shape, writeTrace } from './trace.ts';
+
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const FOLDER = join(tmpdir(), 'tagplane-bench');
+
+export interface Trace {
+  readonly capture: string;
+  readonly foundation: string;
+}
+
+/** The trace of `shape`, written now if it is not there yet. */
+export function traceOf(shape: Shape): Trace {
+  mkdirSync(FOLDER, { recursive: true });
+  const name = join(FOLDER, `${shape.frames}-${shape.flows}-${shape.policies}-${shape.hitRate}-${shape.seed}`);
+  const trace = { capture: `${name}.pcap`, foundation: `${name}.json` };
+  if (!existsSync(trace.capture)) {
+    writeTrace(shape, `${trace.capture}.partial`);
+    writeFileSync(trace.foundation, JSON.stringify(foundationOf(shape)));
+    renameSync(`${trace.capture}.partial`, trace.capture);
+  }
+  return trace;
+}
+
+/** The yardstick, compiled; or why there is none. */
+export function yardstick(): { program: string } | { missing: string } {
+  mkdirSync(FOLDER, { recursive: true });
+  const program = join(FOLDER, 'yardstick');
+  const built = spawnSync('cc', ['-O3', '-march=native', '-o', program, join(ROOT, 'bench', 'yardstick.c'), '-lpcap'], {
+    encoding: 'utf8',
+  });
+  if (built.error !== undefined) return { missing: 'no C compiler (cc)' };
+  return built.status === 0 ? { program } : { missing: `cc: ${built.stderr.split('\n')[0]}` };
+}
+
+/** CPU nanoseconds per packet that the yardstick takes for a capture. */
+export function measureYardstick(program: string, capture: string): number {
+  const ran = spawnSync(program, [capture], { encoding: 'utf8' });
+  const [packets, , seconds] = ran.stdout.trim().split(' ').map(Number);
+  return (seconds! * 1e9) / packets!;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >>> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** One line of JSON on standard output. */
+export const tell = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);

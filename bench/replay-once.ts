@@ -1,0 +1,45 @@
+/**
+ * One replay of a capture in a process of its own, for `replay.bench.ts` and `memory.bench.ts`.
+ *
+ *   node replay-once.js CAPTURE FOUNDATION CELL [ROUNDS]
+ *
+ * Replays ROUNDS times, everything built anew each time, and prints a line of JSON: CPU nanoseconds per packet of every
+ * round, counts of the last, and the largest resident size of the process.
+ */
+import { readFileSync } from 'node:fs';
+import { openSource } from '../src/capture/file.ts';
+import { open } from '../src/capture/reader.ts';
+import { createDataplane } from '../src/dataplane/setup.ts';
+import { VERDICT_NAMES } from '../src/dataplane/verdict.ts';
+import { plan } from '../src/foundation/plan.ts';
+import { readFoundation } from '../src/foundation/read.ts';
+import { createEnds } from '../src/replay/ends.ts';
+import * as flows from '../src/replay/flows.ts';
+import { play } from '../src/replay/player.ts';
+
+const [capture, foundationFile, cell, rounds = '1'] = process.argv.slice(2) as [string, string, string, string?];
+const foundation = readFoundation(readFileSync(foundationFile, 'utf8'), foundationFile);
+const ruleset = plan(foundation, cell);
+const nanoseconds: number[] = [];
+let verdicts: Record<string, number> = {};
+for (let round = 0; round < Number(rounds); round++) {
+  const options = {
+    vxlanPort: foundation.overlay.port,
+    strictChecksums: false,
+    judged: [cell],
+    connectionLimit: 1 << 22,
+  };
+  const dataplane = createDataplane(foundation, new Map([[cell, { ruleset, backend: 'nft' }]]), options);
+  const table = flows.create(createEnds(dataplane.directory));
+  const reader = await open(await openSource(capture));
+  const before = process.cpuUsage();
+  const playback = await play(reader, dataplane, [(burst) => flows.add(table, burst)]);
+  const { user, system } = process.cpuUsage(before);
+  await reader.close();
+  if (playback.damage !== null) throw playback.damage;
+  nanoseconds.push(((user + system) * 1000) / dataplane.counters.read);
+  verdicts = Object.fromEntries(VERDICT_NAMES.map((name, index) => [name, dataplane.counters.verdicts[index]!]));
+}
+process.stdout.write(
+  `${JSON.stringify({ nanoseconds, verdicts, residentKilobytes: process.resourceUsage().maxRSS })}\n`,
+);
