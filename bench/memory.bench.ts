@@ -10,7 +10,7 @@ import { ROOT, tell, traceOf } from './harness.ts';
 import { FRAME_LENGTH } from './trace.ts';
 
 const RECORD_HEADER = 16;
-const gigabytes = Number(process.env['TAGPLANE_BENCH_GB'] ?? '5');
+const gigabytes = Number(process.env.TAGPLANE_BENCH_GB ?? '5');
 
 for (const share of [0.2, 1]) {
   const frames = Math.ceil((gigabytes * share * 1e9) / (FRAME_LENGTH + RECORD_HEADER));

@@ -7,7 +7,7 @@
  * The list of reasons in docs/replay.md, between its two marks, is held against the table in the code the same way.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { suite } from 'uvu';
@@ -16,7 +16,7 @@ import { REASONS } from '../src/dataplane/verdict.ts';
 import { ROOT } from './support/shared.ts';
 
 const test = suite('docs');
-const WRITE = process.env['TAGPLANE_WRITE_DOCS'] === '1';
+const WRITE = process.env.TAGPLANE_WRITE_DOCS === '1';
 const TIMEOUT_MILLISECONDS = 120_000;
 const PAGES = [
   'README.md',
@@ -30,7 +30,8 @@ const withoutFigures = (text: string): string =>
   text.replace(/^([\d,]+ packets in) .* per second$/gm, '$1 N').replace(/[ \t]+$/gm, '');
 
 const bin = mkdtempSync(join(tmpdir(), 'tagplane-docs-'));
-symlinkSync(join(ROOT, 'dist', 'src', 'cli', 'main.js'), join(bin, 'tagplane'));
+const MAIN = join(ROOT, 'dist', 'src', 'cli', 'main.js');
+writeFileSync(join(bin, 'tagplane'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, { mode: 0o755 });
 
 function run(command: string): string {
   const child = spawnSync('bash', ['-c', command], {
@@ -39,7 +40,7 @@ function run(command: string): string {
     timeout: TIMEOUT_MILLISECONDS,
     env: {
       ...process.env,
-      PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}`,
+      PATH: `${bin}${delimiter}${process.env.PATH ?? ''}`,
       NO_COLOR: '1',
       TZ: 'UTC',
       LC_ALL: 'C.UTF-8',
