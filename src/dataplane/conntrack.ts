@@ -194,11 +194,15 @@ export function touch(table: Conntrack, places: Int32Array, count: number): numb
   return sum;
 }
 
-/** An ICMP query has a client and a server instead of ports: the order is theirs, and the answer turns it round. */
+/**
+ * An ICMP query has a client and a server instead of ports: the order is theirs, and the answer turns it round. Its code
+ * belongs to the key, as in the kernel's tuple.
+ */
 function queryKeyOf(
   table: Conntrack,
   cell: number,
   type: number,
+  code: number,
   source: number,
   destination: number,
   identifier: number,
@@ -206,7 +210,7 @@ function queryKeyOf(
   const reply = QUERY_REPLY[type]!;
   table.first = (reply === 1 ? destination : source) | 0;
   table.second = (reply === 1 ? source : destination) | 0;
-  table.ports = identifier;
+  table.ports = (code << 16) | identifier;
   table.meta = 0x80000000 | (cell << 16) | (ICMP << 8) | QUERY_CLASS[type]!;
   return 0;
 }
@@ -232,7 +236,15 @@ export function track(table: Conntrack, cell: number, packet: RulePacket, now: n
       invalid(table);
       return;
     }
-    swapped = queryKeyOf(table, cell, packet.icmpType, packet.source, packet.destination, packet.sourcePort);
+    swapped = queryKeyOf(
+      table,
+      cell,
+      packet.icmpType,
+      packet.icmpCode,
+      packet.source,
+      packet.destination,
+      packet.sourcePort,
+    );
   } else {
     const ported = protocol === TCP || protocol === UDP;
     swapped = keyOf(
@@ -448,7 +460,7 @@ export function trackError(table: Conntrack, cell: number, quote: Quote, errorDe
       invalid(table);
       return;
     }
-    queryKeyOf(table, cell, quote.icmpType, source, destination, quote.icmpIdentifier);
+    queryKeyOf(table, cell, quote.icmpType, quote.icmpCode, source, destination, quote.icmpIdentifier);
     reply = QUERY_REPLY[quote.icmpType]!;
   } else {
     swapped = keyOf(table, cell, protocol, source, quote.sourcePort, destination, quote.destinationPort);
