@@ -360,7 +360,10 @@ function followTcp(table: Conntrack, packet: RulePacket, slot: number, swapped: 
   }
   const closing = next === TCP_STATE.FIN_WAIT && old !== next ? CLOSE_INIT : 0;
   table.words[at] = remember((state & ~(0xf << TCP_SHIFT)) | (next << TCP_SHIFT) | closing, segment, reply);
-  follow(table, slot, reply, now, timeoutOf(state, segment, next));
+  // A SYN that comes again before any answer does not prolong the wait.
+  const again = segment === SEGMENT.SYN && old === TCP_STATE.SYN_SENT && (state & SEEN_REPLY) === 0;
+  const kept = table.times[slot * ENTRY_DOUBLES + EXPIRES]! - now;
+  follow(table, slot, reply, now, again ? kept : timeoutOf(state, segment, next));
 }
 
 /** Nanoseconds a connection is kept after `segment` led to `next`; 0 ends it (a reset before any answer). */
