@@ -86,6 +86,8 @@ export interface Conntrack {
   used: number;
   /** Connections that may be remembered at most; further ones are refused. */
   readonly limit: number;
+  /** When a table at its limit is next searched for expired entries, in nanoseconds of capture time. */
+  searchFrom: number;
   /** Marks of connections that have one, by key. */
   readonly marks: Map<string, number>;
 
@@ -116,6 +118,7 @@ export function create(limit: number): Conntrack {
     mask: INITIAL_ENTRIES - 1,
     used: 0,
     limit,
+    searchFrom: Number.NEGATIVE_INFINITY,
     marks: new Map(),
     ctstate: 0,
     reply: 0,
@@ -393,7 +396,7 @@ export function confirm(table: Conntrack, now: number): boolean {
   table.pending = false;
   let slot = find(table);
   if (slot < 0) {
-    if ((table.used + 1) * 4 > (table.mask + 1) * 3 && !grow(table, now)) return false;
+    if (!makeRoom(table, now)) return false;
     slot = vacant(table.words, table.mask, table.first, table.second, table.ports, table.meta);
     table.used += 1;
   }
@@ -408,6 +411,15 @@ export function confirm(table: Conntrack, now: number): boolean {
   table.times[slot * ENTRY_DOUBLES + EXPIRES] = now + table.timeout;
   table.slot = slot;
   return true;
+}
+
+/** Room for one more entry. At the limit, expired entries are looked for once a second, not for every packet. */
+function makeRoom(table: Conntrack, now: number): boolean {
+  const full = table.used >= table.limit;
+  if (!full && (table.used + 1) * 4 <= (table.mask + 1) * 3) return true;
+  if (full && now < table.searchFrom) return false;
+  table.searchFrom = now + SECOND_NANOSECONDS;
+  return grow(table, now);
 }
 
 function vacant(words: Int32Array, mask: number, first: number, second: number, ports: number, meta: number): number {
