@@ -400,6 +400,7 @@ export function confirm(table: Conntrack, now: number): boolean {
     slot = vacant(table.words, table.mask, table.first, table.second, table.ports, table.meta);
     table.used += 1;
   }
+  if (table.marks.size !== 0) table.marks.delete(markKey(table));
   const at = slot * ENTRY_WORDS;
   const words = table.words;
   words[at + FIRST] = table.first;
@@ -494,7 +495,8 @@ export function trackError(table: Conntrack, cell: number, quote: Quote, errorDe
 }
 
 /** The mark of the connection in the last `track`; connections rarely have one. */
-export const connectionMark = (table: Conntrack): number => (table.marks.size === 0 ? 0 : markOf(table));
+export const connectionMark = (table: Conntrack): number =>
+  table.marks.size === 0 || table.slot < 0 ? 0 : markOf(table);
 
 const markOf = (table: Conntrack): number => table.marks.get(markKey(table)) ?? 0;
 const markKey = (table: Conntrack): string => `${table.first}/${table.second}/${table.ports}/${table.meta}`;
