@@ -81,5 +81,7 @@ export function reasonsOf(rules: RuleTable): Uint8Array {
 export function reasonOf(cell: Cell, verdict: number, rule: number, ctstate: number): number {
   if (rule < 0) return verdict === RULE_VERDICT.ACCEPT ? REASON.CHAIN_ACCEPT : REASON.CHAIN_DROP;
   const reason = cell.reasons[rule]!;
+  // xt_tcp and xt_udp drop by themselves what they cannot read; the rule that asked is told, whatever its target.
+  if (verdict === RULE_VERDICT.DROP && reason !== REASON.RULE_DROP) return REASON.TRANSPORT_TRUNCATED;
   return reason === REASON.CONNTRACK_ESTABLISHED && ctstate === CTSTATE.RELATED ? REASON.CONNTRACK_RELATED : reason;
 }

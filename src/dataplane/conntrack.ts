@@ -86,6 +86,8 @@ export interface Conntrack {
   used: number;
   /** Connections that may be remembered at most; further ones are refused. */
   readonly limit: number;
+  /** When a table at its limit is next searched for expired entries, in nanoseconds of capture time. */
+  searchFrom: number;
   /** Marks of connections that have one, by key. */
   readonly marks: Map<string, number>;
 
@@ -116,6 +118,7 @@ export function create(limit: number): Conntrack {
     mask: INITIAL_ENTRIES - 1,
     used: 0,
     limit,
+    searchFrom: Number.NEGATIVE_INFINITY,
     marks: new Map(),
     ctstate: 0,
     reply: 0,
@@ -194,11 +197,15 @@ export function touch(table: Conntrack, places: Int32Array, count: number): numb
   return sum;
 }
 
-/** An ICMP query has a client and a server instead of ports: the order is theirs, and the answer turns it round. */
+/**
+ * An ICMP query has a client and a server instead of ports: the order is theirs, and the answer turns it round. Its code
+ * belongs to the key, as in the kernel's tuple.
+ */
 function queryKeyOf(
   table: Conntrack,
   cell: number,
   type: number,
+  code: number,
   source: number,
   destination: number,
   identifier: number,
@@ -206,7 +213,7 @@ function queryKeyOf(
   const reply = QUERY_REPLY[type]!;
   table.first = (reply === 1 ? destination : source) | 0;
   table.second = (reply === 1 ? source : destination) | 0;
-  table.ports = identifier;
+  table.ports = (code << 16) | identifier;
   table.meta = 0x80000000 | (cell << 16) | (ICMP << 8) | QUERY_CLASS[type]!;
   return 0;
 }
@@ -232,7 +239,15 @@ export function track(table: Conntrack, cell: number, packet: RulePacket, now: n
       invalid(table);
       return;
     }
-    swapped = queryKeyOf(table, cell, packet.icmpType, packet.source, packet.destination, packet.sourcePort);
+    swapped = queryKeyOf(
+      table,
+      cell,
+      packet.icmpType,
+      packet.icmpCode,
+      packet.source,
+      packet.destination,
+      packet.sourcePort,
+    );
   } else {
     const ported = protocol === TCP || protocol === UDP;
     swapped = keyOf(
@@ -348,7 +363,10 @@ function followTcp(table: Conntrack, packet: RulePacket, slot: number, swapped: 
   }
   const closing = next === TCP_STATE.FIN_WAIT && old !== next ? CLOSE_INIT : 0;
   table.words[at] = remember((state & ~(0xf << TCP_SHIFT)) | (next << TCP_SHIFT) | closing, segment, reply);
-  follow(table, slot, reply, now, timeoutOf(state, segment, next));
+  // A SYN that comes again before any answer does not prolong the wait.
+  const again = segment === SEGMENT.SYN && old === TCP_STATE.SYN_SENT && (state & SEEN_REPLY) === 0;
+  const kept = table.times[slot * ENTRY_DOUBLES + EXPIRES]! - now;
+  follow(table, slot, reply, now, again ? kept : timeoutOf(state, segment, next));
 }
 
 /** Nanoseconds a connection is kept after `segment` led to `next`; 0 ends it (a reset before any answer). */
@@ -378,10 +396,11 @@ export function confirm(table: Conntrack, now: number): boolean {
   table.pending = false;
   let slot = find(table);
   if (slot < 0) {
-    if ((table.used + 1) * 4 > (table.mask + 1) * 3 && !grow(table, now)) return false;
+    if (!makeRoom(table, now)) return false;
     slot = vacant(table.words, table.mask, table.first, table.second, table.ports, table.meta);
     table.used += 1;
   }
+  if (table.marks.size !== 0) table.marks.delete(markKey(table));
   const at = slot * ENTRY_WORDS;
   const words = table.words;
   words[at + FIRST] = table.first;
@@ -393,6 +412,15 @@ export function confirm(table: Conntrack, now: number): boolean {
   table.times[slot * ENTRY_DOUBLES + EXPIRES] = now + table.timeout;
   table.slot = slot;
   return true;
+}
+
+/** Room for one more entry. At the limit, expired entries are looked for once a second, not for every packet. */
+function makeRoom(table: Conntrack, now: number): boolean {
+  const full = table.used >= table.limit;
+  if (!full && (table.used + 1) * 4 <= (table.mask + 1) * 3) return true;
+  if (full && now < table.searchFrom) return false;
+  table.searchFrom = now + SECOND_NANOSECONDS;
+  return grow(table, now);
 }
 
 function vacant(words: Int32Array, mask: number, first: number, second: number, ports: number, meta: number): number {
@@ -448,7 +476,7 @@ export function trackError(table: Conntrack, cell: number, quote: Quote, errorDe
       invalid(table);
       return;
     }
-    queryKeyOf(table, cell, quote.icmpType, source, destination, quote.icmpIdentifier);
+    queryKeyOf(table, cell, quote.icmpType, quote.icmpCode, source, destination, quote.icmpIdentifier);
     reply = QUERY_REPLY[quote.icmpType]!;
   } else {
     swapped = keyOf(table, cell, protocol, source, quote.sourcePort, destination, quote.destinationPort);
@@ -467,7 +495,8 @@ export function trackError(table: Conntrack, cell: number, quote: Quote, errorDe
 }
 
 /** The mark of the connection in the last `track`; connections rarely have one. */
-export const connectionMark = (table: Conntrack): number => (table.marks.size === 0 ? 0 : markOf(table));
+export const connectionMark = (table: Conntrack): number =>
+  table.marks.size === 0 || table.slot < 0 ? 0 : markOf(table);
 
 const markOf = (table: Conntrack): number => table.marks.get(markKey(table)) ?? 0;
 const markKey = (table: Conntrack): string => `${table.first}/${table.second}/${table.ports}/${table.meta}`;

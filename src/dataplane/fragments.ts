@@ -80,10 +80,13 @@ export function add(fragments: Fragments, frame: HeldFrame, identification: numb
   }
   if (queue.frames.some((other) => other.from === frame.from && other.to === frame.to)) return ADDED.DUPLICATE;
   const overlaps = queue.frames.some((other) => frame.from < other.to && other.from < frame.to);
-  const beyond = queue.total >= 0 && (frame.to > queue.total || (!more && frame.to !== queue.total));
+  const beyond =
+    (queue.total >= 0 && (frame.to > queue.total || (!more && frame.to !== queue.total))) ||
+    (!more && queue.frames.some((other) => other.to > frame.to));
+  const empty = frame.to === frame.from;
   queue.frames.push(frame);
   fragments.octets += weight(frame);
-  if (overlaps || beyond) {
+  if (overlaps || beyond || empty) {
     end(fragments, queue);
     return ADDED.OVERLAP;
   }

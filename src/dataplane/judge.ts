@@ -71,11 +71,14 @@ function judgeFrame(dataplane: Dataplane, burst: Burst, i: number, view: DataVie
 const SUPPORTED: readonly number[] = Object.values(LINKTYPE);
 const isSupported = (linkType: number): boolean => SUPPORTED.includes(linkType);
 
+/** ARP and IPv6 between hosts is not the overlay's, right or wrong. */
+const isHostsBusiness = (etherType: number): boolean => etherType === ETHER_TYPE.ARP || etherType === ETHER_TYPE.IPV6;
+
 function notIpv4(burst: Burst, i: number, outer: Stack): void {
   if (outer.fault !== FAULT.NONE && isCut(burst, i, outer)) decide(burst, i, VERDICT.OBSERVED, REASON.CAPTURE_CUT);
   else if (!isSupported(burst.records.linkType[i]!)) decide(burst, i, VERDICT.UNSUPPORTED, REASON.FRAME_LINK_TYPE);
   else if (outer.etherType === ETHER_TYPE.IPV4) refuse(burst, i, outer, ipv4Fault(outer.fault));
-  else if (outer.fault !== FAULT.NONE && outer.network < 0 && outer.arp < 0)
+  else if (outer.fault !== FAULT.NONE && outer.network < 0 && !isHostsBusiness(outer.etherType))
     refuse(burst, i, outer, REASON.FRAME_TOO_SMALL);
   else
     decide(

@@ -18,7 +18,7 @@ import { ACCEPTED, ipv4Header } from './decapsulate.ts';
 import { enter } from './enter.ts';
 import { trackPacket } from './forward.ts';
 import { isFragment } from './reassemble.ts';
-import { decide, refuse } from './row.ts';
+import { decide, isCut, refuse } from './row.ts';
 import { REASON, VERDICT } from './verdict.ts';
 
 /** Deal with row `i` when it was seen inside a cell; false when it was not. `dataplane.packet` describes it. */
@@ -60,6 +60,10 @@ function fromContainer(
 ): void {
   const cell = dataplane.cells[dataplane.directory.instanceCell[sender]!]!;
   burst.cell[i] = cell.index;
+  if (isCut(burst, i, stack)) {
+    decide(burst, i, VERDICT.OBSERVED, REASON.CAPTURE_CUT);
+    return;
+  }
   const refused = ipv4Header(view, stack);
   if (refused === ACCEPTED) enter(dataplane, burst, i, cell, view, stack, dataplane.instanceInterfaces[sender]!, 0);
   else refuse(burst, i, stack, refused);
