@@ -96,7 +96,7 @@ test('the mark is that of the first fragment, whatever came with the others and 
     assert.equal(await judged(pair), all(2, word));
     assert.equal(await judged(fragmentsOf(datagram(60), [32], tunnels).reverse()), all(2, word));
     const fates = await fatesOf(createJudge(), frames(pair));
-    assert.equal(new Set(fates.map(({ mark }) => mark)), new Set([tunnels[0]!.groupId!]));
+    assert.equal(new Set(fates.map(({ mark }) => mark)), new Set([tunnels[0].groupId!]));
   }
 });
 
