@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { OutputError } from '../capture/error.ts';
 import { openSink } from '../capture/file.ts';
 import { type TextWriter, textWriter } from '../capture/text.ts';
 import { type PcapngWriter, pcapngWriter } from '../capture/writer.ts';
@@ -12,6 +13,7 @@ import type { Dataplane } from '../dataplane/dataplane.ts';
 import { REASONS, VERDICT_NAMES } from '../dataplane/verdict.ts';
 import { lookup } from '../foundation/directory.ts';
 import type { Observer } from '../replay/player.ts';
+import { printable } from './text.ts';
 import { createVerdictLines, isFinal } from './verdict-lines.ts';
 
 export interface OutputOptions {
@@ -46,21 +48,31 @@ interface Output {
 }
 
 /** Open what `options` asks for. Throws OutputError. */
-export function openOutputs(options: OutputOptions, dataplane: Dataplane, inputs: Inputs): Outputs {
+export async function openOutputs(options: OutputOptions, dataplane: Dataplane, inputs: Inputs): Promise<Outputs> {
   const outputs: Output[] = [];
-  if (options.ndjson) outputs.push(verdictLines('-', dataplane, inputs));
-  if (options.verdicts !== undefined) outputs.push(verdictLines(options.verdicts, dataplane, inputs));
-  if (options.write !== undefined) outputs.push(annotated(options.write, dataplane, inputs));
-  if (options.split !== undefined) outputs.push(split(options.split, dataplane, inputs));
+  const abort = async (): Promise<void> => {
+    for (const output of outputs) await output.abort();
+  };
+  try {
+    openAll(options, dataplane, inputs, outputs);
+  } catch (error) {
+    await abort();
+    throw error;
+  }
   return {
     observers: outputs.map(({ observe }) => observe),
     finish: async () => {
       for (const output of outputs) await output.finish();
     },
-    abort: async () => {
-      for (const output of outputs) await output.abort();
-    },
+    abort,
   };
+}
+
+function openAll(options: OutputOptions, dataplane: Dataplane, inputs: Inputs, outputs: Output[]): void {
+  if (options.ndjson) outputs.push(verdictLines('-', dataplane, inputs));
+  if (options.verdicts !== undefined) outputs.push(verdictLines(options.verdicts, dataplane, inputs));
+  if (options.write !== undefined) outputs.push(annotated(options.write, dataplane, inputs));
+  if (options.split !== undefined) outputs.push(split(options.split, dataplane, inputs));
 }
 
 function verdictLines(path: string, dataplane: Dataplane, inputs: Inputs): Output {
@@ -125,8 +137,18 @@ function annotated(path: string, dataplane: Dataplane, inputs: Inputs): Output {
   };
 }
 
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    const systemCode = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    const what = `cannot be made a directory: ${systemCode}`;
+    throw new OutputError({ code: 'output.write', path, systemCode, what }, error);
+  }
+}
+
 function split(directory: string, dataplane: Dataplane, inputs: Inputs): Output {
-  mkdirSync(directory, { recursive: true });
+  makeDirectory(directory);
   const open = new Map<number, Annotator>();
   const opened = (verdict: number): Annotator => {
     const known = open.get(verdict);
@@ -168,7 +190,8 @@ function commentOf(dataplane: Dataplane, burst: Burst, i: number): string {
   if (cell !== undefined) parts.push(cell.name);
   const rule = burst.rule[i]! < 0 ? undefined : cell?.filter.rules.rules[burst.rule[i]!];
   if (rule !== undefined) parts.push(`${rule.chain.name} ${rule.number}`);
-  return parts.join(', ');
+  // Comments are shown on terminals; names come from outside.
+  return printable(parts.join(', '));
 
   function appAt(address: number): string {
     const instance = lookup(directory, address);

@@ -117,7 +117,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     judged: sources.cells,
   });
   const opened = await openCaptures(paths);
-  const outputs = openOutputs(
+  const outputs = await openOutputs(
     { verdicts: options.verdicts, write: options.write, split: options.split, ndjson: options.ndjson === true },
     dataplane,
     inputsOf(opened, paths),
@@ -128,7 +128,12 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
   let playback: Playback;
   try {
     const observers = [(burst: Parameters<typeof flows.add>[1]) => flows.add(table, burst), ...outputs.observers];
-    playback = await play(opened.source, dataplane, observers, () => interruption.code !== 0);
+    playback = await play(
+      interruptible(opened.source, interruption),
+      dataplane,
+      observers,
+      () => interruption.code !== 0,
+    );
     if (playback.damage !== null && exitCodeOf(playback.damage) !== EXIT.INPUT) throw playback.damage;
     await outputs.finish();
   } catch (error) {
@@ -148,6 +153,11 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     );
   }
   process.exitCode = exitCode(summary, playback, options, interruption.code);
+  // A read from a pipe that has nothing to give holds up even process.exit; the signal itself does not wait.
+  if (interruption.signal !== null) {
+    const { signal } = interruption;
+    process.stdout.write('', () => process.kill(process.pid, signal));
+  }
 }
 
 /** First the worst: a bug of ours, damaged input, an interruption, findings. */
@@ -165,13 +175,41 @@ function exitCode(summary: Summary, playback: Playback, options: ReplayOptions, 
   return found ? EXIT.FINDINGS : EXIT.DONE;
 }
 
+interface Interruption {
+  /** Exit code of the signal that came; 0 before. */
+  code: number;
+  signal: NodeJS.Signals | null;
+  /** Called when a signal comes. */
+  wake: () => void;
+  end: () => void;
+}
+
+/** `source`, which is at its end once a signal has come, even while a pipe has nothing to give. */
+const interruptible = (source: RecordSource, interruption: Interruption): RecordSource => ({
+  get epochNanoseconds() {
+    return source.epochNanoseconds;
+  },
+  get packets() {
+    return source.packets;
+  },
+  fill: (burst) => source.fill(burst),
+  refill: () =>
+    new Promise((resolve, reject) => {
+      interruption.wake = () => resolve(false);
+      source.refill().then(resolve, reject);
+    }),
+  close: () => source.close(),
+});
+
 /** SIGINT and SIGTERM stop the replay at the next burst, with outputs complete up to there; a second one ends at once. */
-function watchForInterruption(): { code: number; end: () => void } {
-  const state = { code: 0 as number, end: () => undefined };
+function watchForInterruption(): Interruption {
+  const state: Interruption = { code: 0, signal: null, wake: () => undefined, end: () => undefined };
   const listen = (signal: NodeJS.Signals, code: number): (() => void) => {
     const listener = (): void => {
       if (state.code !== 0) process.exit(code);
       state.code = code;
+      state.signal = signal;
+      state.wake();
     };
     process.on(signal, listener);
     return () => void process.off(signal, listener);

@@ -4,8 +4,9 @@ import type { Burst } from './burst.ts';
 import type { Cell } from './cell.ts';
 import type { Dataplane } from './dataplane.ts';
 import { forward } from './forward.ts';
-import { hold, isFragment, settle } from './reassemble.ts';
-import { describe } from './row.ts';
+import { hold, isFragment, isWholeCut, settle } from './reassemble.ts';
+import { decide, describe } from './row.ts';
+import { REASON, VERDICT } from './verdict.ts';
 
 /**
  * Judge the IPv4 packet at `stack`, which row `i` and `dataplane.packet` describe, as it comes into `cell` by
@@ -30,6 +31,7 @@ export function enter(
   if (first === undefined) return;
   const whole = dataplane.wholeLayers.outer;
   describe(dataplane, burst, i, dataplane.wholeView, whole);
-  forward(dataplane, burst, i, cell, dataplane.wholeView, whole, inInterface, first.mark);
+  if (isWholeCut(frames, whole)) decide(burst, i, VERDICT.OBSERVED, REASON.CAPTURE_CUT);
+  else forward(dataplane, burst, i, cell, dataplane.wholeView, whole, inInterface, first.mark);
   settle(dataplane, burst, i, frames);
 }

@@ -27,7 +27,7 @@ import {
 } from './decapsulate.ts';
 import { egress } from './egress.ts';
 import { enter } from './enter.ts';
-import { hold, isFragment, releaseExpired, settle } from './reassemble.ts';
+import { hold, isFragment, isWholeCut, releaseExpired, settle } from './reassemble.ts';
 import { decide, describe, isCut, refuse } from './row.ts';
 import { scout } from './scout.ts';
 import { tap } from './tap.ts';
@@ -160,7 +160,8 @@ function innerPacket(
   mark: number,
 ): void {
   const { inner } = layers;
-  if (inner.fault !== FAULT.NONE && isCut(burst, i, inner)) {
+  // A fragment waits even so: its datagram tells whether what decides is there.
+  if (inner.fault !== FAULT.NONE && !(inner.version === 4 && isFragment(inner)) && isCut(burst, i, inner)) {
     decide(burst, i, VERDICT.OBSERVED, REASON.CAPTURE_CUT);
     return;
   }
@@ -190,7 +191,9 @@ function outerFragment(dataplane: Dataplane, burst: Burst, i: number, view: Data
   const frames = hold(dataplane, burst, i, view, outer, 0);
   if (frames.length === 0) return;
   const whole = dataplane.wholeLayers;
-  if (whole.vxlan >= 0) tunnel(dataplane, burst, i, dataplane.wholeView, whole, ACCEPTED);
+  if (isWholeCut(frames, whole.vxlan >= 0 ? whole.inner : whole.outer)) {
+    decide(burst, i, VERDICT.OBSERVED, REASON.CAPTURE_CUT);
+  } else if (whole.vxlan >= 0) tunnel(dataplane, burst, i, dataplane.wholeView, whole, ACCEPTED);
   else decide(burst, i, VERDICT.OBSERVED, REASON.UNDERLAY_OTHER);
   settle(dataplane, burst, i, frames);
 }

@@ -4,6 +4,8 @@
  * A fragment that completes its datagram is judged as the whole datagram, at once; the ones before it come back through
  * `late`. An inner fragment may itself have come in fragments of the outer packet: those wait with it, as companions.
  */
+
+import { isTruncation } from '../wire/fault.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { locate } from '../wire/layers.ts';
 import { LINKTYPE } from '../wire/protocol.ts';
@@ -70,6 +72,13 @@ export function hold(
   }
   return NONE;
 }
+
+const isCutFrame = (frame: HeldFrame): boolean =>
+  frame.octets.length < frame.originalLength || frame.companions.some(isCutFrame);
+
+/** Whether the headers of the datagram that came in `frames` end where the capture cut one of them. */
+export const isWholeCut = (frames: readonly HeldFrame[], stack: Stack): boolean =>
+  isTruncation(stack.fault) && frames.some(isCutFrame);
 
 function heldFrame(
   burst: Burst,
