@@ -14,15 +14,15 @@ const COMMANDS: Readonly<
 > = {
   replay: {
     about: 'what happens to the packets of a capture, and which rule decided',
-    load: async () => (await import('./replay.ts')).replayCommand(),
+    load: async () => (await import('./replay/command.ts')).replayCommand(),
   },
   decode: {
     about: 'what is in the packets of a capture, one line each',
-    load: async () => (await import('./decode.ts')).decodeCommand(),
+    load: async () => (await import('./decode/command.ts')).decodeCommand(),
   },
   policy: {
     about: 'print, convert and check policies and the rules they become',
-    load: async () => (await import('./policy.ts')).policyCommand(),
+    load: async () => (await import('./policy/command.ts')).policyCommand(),
   },
 };
 

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { timestampText } from '../../src/cli/decode-time.ts';
+import { timestampText } from '../../src/cli/decode/time.ts';
 import * as frames from '../support/frames.ts';
 import { type PcapOptions, pcapOf } from '../support/pcap.ts';
 import { skip } from '../support/shared.ts';

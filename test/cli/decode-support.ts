@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import type { DecodedPacket } from '../../src/cli/decode-model.ts';
-import { type DecodeOptions, runDecode } from '../../src/cli/decode-run.ts';
+import type { DecodedPacket } from '../../src/cli/decode/model.ts';
+import { type DecodeOptions, runDecode } from '../../src/cli/decode/run.ts';
 
 export const FOLDER = mkdtempSync(join(tmpdir(), 'tagplane-decode-'));
 process.on('exit', () => rmSync(FOLDER, { recursive: true, force: true }));

@@ -1,7 +1,7 @@
 /** Running `tagplane policy` inside the test's process, with everything it writes kept. */
 import { Command } from 'commander';
 import { exitCodeOf } from '../../src/cli/exit.ts';
-import { policyCommand } from '../../src/cli/policy.ts';
+import { policyCommand } from '../../src/cli/policy/command.ts';
 
 export interface Ran {
   readonly stdout: string;

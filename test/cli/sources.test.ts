@@ -5,7 +5,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { exitCodeOf } from '../../src/cli/exit.ts';
 import { readText } from '../../src/cli/files.ts';
-import { addSourceOptions, loadSources, readsStandardInput, type SourceOptions } from '../../src/cli/sources.ts';
+import {
+  addSourceOptions,
+  loadSources,
+  readsStandardInput,
+  type SourceOptions,
+} from '../../src/cli/sources/options.ts';
 import { plan } from '../../src/foundation/plan.ts';
 import { printRule } from '../../src/rules/print-save.ts';
 import { formatIpv4 } from '../../src/wire/address.ts';

@@ -7,7 +7,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { DecodedPacket } from '../../src/cli/decode-model.ts';
+import type { DecodedPacket } from '../../src/cli/decode/model.ts';
 import { document, lines } from '../cli/decode-support.ts';
 import { shared, sharedTest, skip } from '../support/shared.ts';
 

@@ -1,5 +1,5 @@
 /** One packet as `decode` has it beside the same packet as tshark has it: every difference, field by field. */
-import type { DecodedPacket, DecodedStack } from '../../src/cli/decode-model.ts';
+import type { DecodedPacket, DecodedStack } from '../../src/cli/decode/model.ts';
 import {
   HEADERS,
   type HeaderName,

@@ -2,7 +2,7 @@
  * Which field of tshark says the same as which field of `decode`, header by header, and how one packet of tshark is taken
  * apart into headers.
  */
-import type { DecodedStack } from '../../src/cli/decode-model.ts';
+import type { DecodedStack } from '../../src/cli/decode/model.ts';
 import { formatIpv6, parseIpv6 } from '../../src/wire/address.ts';
 
 export type HeaderName =

@@ -1,14 +1,14 @@
 /** TCP, UDP, ICMP and ICMPv6 of a located packet as plain data, with the packet that an ICMP error quotes. */
-import { formatIpv4, formatIpv6At } from '../wire/address.ts';
-import * as icmp from '../wire/icmp.ts';
-import * as icmp6 from '../wire/icmp6.ts';
-import { CHECKSUM, type Checksum, transport as transportChecksum } from '../wire/integrity.ts';
-import { PROTOCOL } from '../wire/protocol.ts';
-import * as quotes from '../wire/quote.ts';
-import type { Stack } from '../wire/stack.ts';
-import * as tcp from '../wire/tcp.ts';
-import * as udp from '../wire/udp.ts';
-import type * as model from './decode-model.ts';
+import { formatIpv4, formatIpv6At } from '../../wire/address.ts';
+import * as icmp from '../../wire/icmp.ts';
+import * as icmp6 from '../../wire/icmp6.ts';
+import { CHECKSUM, type Checksum, transport as transportChecksum } from '../../wire/integrity.ts';
+import { PROTOCOL } from '../../wire/protocol.ts';
+import * as quotes from '../../wire/quote.ts';
+import type { Stack } from '../../wire/stack.ts';
+import * as tcp from '../../wire/tcp.ts';
+import * as udp from '../../wire/udp.ts';
+import type * as model from './model.ts';
 
 type Transport = Pick<model.DecodedStack, 'tcp' | 'udp' | 'icmp' | 'icmp6'>;
 type Network = Pick<model.DecodedQuote, 'ip4' | 'ip6'>;

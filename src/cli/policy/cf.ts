@@ -1,10 +1,10 @@
 /** Policies as cf shows them, and what the policy server's forms need besides its own documents. */
-import type { App, Foundation } from '../foundation/model.ts';
-import { networkPolicyRows, printNetworkPolicies } from '../foundation/policy-list.ts';
-import { formatTag } from '../foundation/tags.ts';
-import { UsageError } from './exit.ts';
-import { listed } from './sources-text.ts';
-import { printable } from './text.ts';
+import type { App, Foundation } from '../../foundation/model.ts';
+import { networkPolicyRows, printNetworkPolicies } from '../../foundation/policy-list.ts';
+import { formatTag } from '../../foundation/tags.ts';
+import { UsageError } from '../exit.ts';
+import { listed } from '../sources/text.ts';
+import { printable } from '../text.ts';
 
 /** The app called `name`, by name or GUID. */
 function requireApp({ apps }: Foundation, name: string): void {

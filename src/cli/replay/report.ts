@@ -2,13 +2,13 @@
  * The report of a replay for people: what was read, what became of it, who talked to whom, what was denied and why,
  * what was not judged. At most `width` columns wide; names from outside are made harmless.
  */
-import type { Dataplane } from '../dataplane/dataplane.ts';
-import { REASONS } from '../dataplane/verdict.ts';
-import type { Playback } from '../replay/player.ts';
-import type { End, Summary, SummaryFlow } from '../replay/summary.ts';
-import type { NumberedRule } from '../rules/table.ts';
-import type { Style } from './style.ts';
-import { type Column, count, octets, printable, seconds, share, table } from './text.ts';
+import type { Dataplane } from '../../dataplane/dataplane.ts';
+import { REASONS } from '../../dataplane/verdict.ts';
+import type { Playback } from '../../replay/player.ts';
+import type { End, Summary, SummaryFlow } from '../../replay/summary.ts';
+import type { NumberedRule } from '../../rules/table.ts';
+import type { Style } from '../style.ts';
+import { type Column, count, octets, printable, seconds, share, table } from '../text.ts';
 import { describeRule } from './verdict-lines.ts';
 
 export interface ReportInput {

@@ -10,18 +10,18 @@
  * the rules, and that is told.
  */
 import { type Command, Option } from 'commander';
-import { checkFoundation } from '../foundation/check.ts';
-import { type Inference, inferCells } from '../foundation/infer.ts';
-import { addInferred, draftCells, lacksUnderlay } from '../foundation/infer-draft.ts';
-import { draftArtefacts } from '../foundation/join.ts';
-import type { Foundation } from '../foundation/model.ts';
-import type { Backend } from '../rules/evaluator.ts';
-import { UsageError } from './exit.ts';
-import { nameOfFile, type ReadText, readText } from './files.ts';
-import { type CellRules, guessedTags, rulesOf, withoutGuesses } from './sources-plan.ts';
-import { cellNames, type Given, inTurn, readGiven, splitCellFile } from './sources-read.ts';
-import { type RulesFile, readRulesFile } from './sources-rules.ts';
-import { describeCell, leftOut, listed, missingUnderlay } from './sources-text.ts';
+import { checkFoundation } from '../../foundation/check.ts';
+import { type Inference, inferCells } from '../../foundation/infer.ts';
+import { addInferred, draftCells, lacksUnderlay } from '../../foundation/infer-draft.ts';
+import { draftArtefacts } from '../../foundation/join.ts';
+import type { Foundation } from '../../foundation/model.ts';
+import type { Backend } from '../../rules/evaluator.ts';
+import { UsageError } from '../exit.ts';
+import { nameOfFile, type ReadText, readText } from '../files.ts';
+import { type CellRules, guessedTags, rulesOf, withoutGuesses } from './plan.ts';
+import { cellNames, type Given, inTurn, readGiven, splitCellFile } from './read.ts';
+import { type RulesFile, readRulesFile } from './rules.ts';
+import { describeCell, leftOut, listed, missingUnderlay } from './text.ts';
 
 /** The shared options as commander hands them over. */
 export interface SourceOptions {

@@ -1,9 +1,9 @@
 /** Sentences about where a cell's place and rules come from. */
-import { quote } from '../foundation/error.ts';
-import { describeLease, type Inference, type InferredCell } from '../foundation/infer.ts';
-import type { Cell, Foundation } from '../foundation/model.ts';
-import { formatCidr, formatIpv4 } from '../wire/address.ts';
-import type { RulesFile } from './sources-rules.ts';
+import { quote } from '../../foundation/error.ts';
+import { describeLease, type Inference, type InferredCell } from '../../foundation/infer.ts';
+import type { Cell, Foundation } from '../../foundation/model.ts';
+import { formatCidr, formatIpv4 } from '../../wire/address.ts';
+import type { RulesFile } from './rules.ts';
 
 /**
  * One sentence: where the rules of `cell` come from and, when the cell itself was inferred from them, what was inferred.

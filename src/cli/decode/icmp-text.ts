@@ -1,8 +1,8 @@
 /**
  * ICMP and ICMPv6 messages in tcpdump's words (print-icmp.c, print-icmp6.c), with the quoted packet behind them.
  */
-import type { DecodedIcmp, DecodedQuote } from './decode-model.ts';
-import { protocolName } from './decode-protocols.ts';
+import type { DecodedIcmp, DecodedQuote } from './model.ts';
+import { protocolName } from './protocols.ts';
 
 /** RFC 792, RFC 950 and RFC 1256. */
 const TYPES: Readonly<Record<number, string>> = {

@@ -1,19 +1,19 @@
 /** What `tagplane decode` does: captures in, text out, burst by burst. */
 import { readFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
-import * as bursts from '../capture/burst.ts';
-import { openSource } from '../capture/file.ts';
-import { type CaptureReader, open } from '../capture/reader.ts';
-import { createDirectory } from '../foundation/directory.ts';
-import type { Foundation } from '../foundation/model.ts';
-import { readFoundation } from '../foundation/read.ts';
-import { PORT } from '../wire/protocol.ts';
-import { FIELD_NAMES, parseFields } from './decode-fields.ts';
-import { type Form, fieldForm, jsonForm, lineForm, ndjsonForm } from './decode-forms.ts';
-import { NO_NAMES, namesOf } from './decode-names.ts';
-import { createOutput, type Output } from './decode-output.ts';
-import { decodePacket, type Origin } from './decode-packet.ts';
-import { UsageError } from './exit.ts';
+import * as bursts from '../../capture/burst.ts';
+import { openSource } from '../../capture/file.ts';
+import { type CaptureReader, open } from '../../capture/reader.ts';
+import { createDirectory } from '../../foundation/directory.ts';
+import type { Foundation } from '../../foundation/model.ts';
+import { readFoundation } from '../../foundation/read.ts';
+import { PORT } from '../../wire/protocol.ts';
+import { UsageError } from '../exit.ts';
+import { FIELD_NAMES, parseFields } from './fields.ts';
+import { type Form, fieldForm, jsonForm, lineForm, ndjsonForm } from './forms.ts';
+import { NO_NAMES, namesOf } from './names.ts';
+import { createOutput, type Output } from './output.ts';
+import { decodePacket, type Origin } from './packet.ts';
 
 export interface DecodeOptions {
   readonly json?: boolean;

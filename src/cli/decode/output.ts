@@ -3,7 +3,7 @@
  */
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { OutputError } from '../capture/error.ts';
+import { OutputError } from '../../capture/error.ts';
 
 export interface Output {
   /**

@@ -3,7 +3,7 @@
  *
  * Names come from whoever wrote the foundation. They are kept as they are here, and escaped where they are printed.
  */
-import * as directories from '../foundation/directory.ts';
+import * as directories from '../../foundation/directory.ts';
 
 export interface Names {
   /** App of a container address, cell of an underlay or VTEP address; null for strangers. */

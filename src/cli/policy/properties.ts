@@ -1,7 +1,7 @@
 /** The BOSH properties of a foundation file, where they differ from what silk's jobs say by themselves. */
-import type { Settings } from '../foundation/model.ts';
-import { DEFAULT_SETTINGS } from '../foundation/settings.ts';
-import { type Cidr, formatCidr, formatIpv4 } from '../wire/address.ts';
+import type { Settings } from '../../foundation/model.ts';
+import { DEFAULT_SETTINGS } from '../../foundation/settings.ts';
+import { type Cidr, formatCidr, formatIpv4 } from '../../wire/address.ts';
 
 type Document = Readonly<Record<string, unknown>>;
 

@@ -4,9 +4,10 @@
  * A name is the path through the JSON of the packet, `outer.ip4.source`. One table of the headers of a frame serves both
  * the outer and the inner one.
  */
-import type { DecodedPacket } from './decode-model.ts';
-import { UsageError } from './exit.ts';
-import { printable } from './text.ts';
+
+import { UsageError } from '../exit.ts';
+import { printable } from '../text.ts';
+import type { DecodedPacket } from './model.ts';
 
 const PACKET = `file packet offset timestamp interfaceIndex capturedLength originalLength linkType`;
 const VXLAN = `flags flagLetters groupPolicy instance dontLearn policyApplied reservedFlags groupPolicyId app vni reserved`;

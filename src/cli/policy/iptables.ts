@@ -4,13 +4,13 @@
  * One cell's rules are printed as that program prints them. Several cells' follow each other, each under a comment line
  * that names the cell.
  */
-import type { Chain, Ruleset, Table, TableName } from '../rules/model.ts';
-import { printList } from '../rules/print-list.ts';
-import { printRule, printRules, printSave } from '../rules/print-save.ts';
-import { UsageError } from './exit.ts';
-import type { Sources } from './sources.ts';
-import { listed } from './sources-text.ts';
-import { printable } from './text.ts';
+import type { Chain, Ruleset, Table, TableName } from '../../rules/model.ts';
+import { printList } from '../../rules/print-list.ts';
+import { printRule, printRules, printSave } from '../../rules/print-save.ts';
+import { UsageError } from '../exit.ts';
+import type { Sources } from '../sources/options.ts';
+import { listed } from '../sources/text.ts';
+import { printable } from '../text.ts';
 
 export interface IptablesOptions {
   readonly form: 'iptables-S' | 'iptables-L' | 'iptables-save';

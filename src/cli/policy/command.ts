@@ -5,18 +5,18 @@
  * them, the policy server's JSON, a foundation file, the compiled plan.
  */
 import { Command, Option } from 'commander';
-import { externalPolicies, externalPoliciesV0, internalPolicies, tagList } from '../foundation/policy-list.ts';
-import type { TableName } from '../rules/model.ts';
-import { EXIT, UsageError } from './exit.ts';
-import { policyDocument, printTable, rangesOf, requireTags, untagged } from './policy-cf.ts';
-import { FORMS, type Form, formOf, type PolicyOptions } from './policy-form.ts';
-import { foundationDocument } from './policy-foundation.ts';
-import { type IptablesOptions, iptablesDocument, printIptables } from './policy-iptables.ts';
-import { compilePlans, printPlans } from './policy-plan.ts';
-import { printValidation, validationDocument } from './policy-report.ts';
-import { validate } from './policy-validate.ts';
-import { addSourceOptions, loadSources, type Sources } from './sources.ts';
-import { printable } from './text.ts';
+import { externalPolicies, externalPoliciesV0, internalPolicies, tagList } from '../../foundation/policy-list.ts';
+import type { TableName } from '../../rules/model.ts';
+import { EXIT, UsageError } from '../exit.ts';
+import { addSourceOptions, loadSources, type Sources } from '../sources/options.ts';
+import { printable } from '../text.ts';
+import { policyDocument, printTable, rangesOf, requireTags, untagged } from './cf.ts';
+import { FORMS, type Form, formOf, type PolicyOptions } from './form.ts';
+import { foundationDocument } from './foundation.ts';
+import { type IptablesOptions, iptablesDocument, printIptables } from './iptables.ts';
+import { compilePlans, printPlans } from './plan.ts';
+import { printValidation, validationDocument } from './report.ts';
+import { validate } from './validate.ts';
 
 const TABLES: readonly TableName[] = ['raw', 'mangle', 'nat', 'filter', 'security'];
 

@@ -1,21 +1,27 @@
 /** `tagplane replay`: what happens to the packets of a capture, and which rule decided. */
 import { Command, InvalidArgumentError } from 'commander';
-import { openSource } from '../capture/file.ts';
-import { merge } from '../capture/merge.ts';
-import { type CaptureReader, open, type RecordSource } from '../capture/reader.ts';
-import type { Dataplane } from '../dataplane/dataplane.ts';
-import { createDataplane } from '../dataplane/setup.ts';
-import { VERDICT_NAMES } from '../dataplane/verdict.ts';
-import { createEnds } from '../replay/ends.ts';
-import * as flows from '../replay/flows.ts';
-import { type Playback, play } from '../replay/player.ts';
-import { type Summary, summarise } from '../replay/summary.ts';
-import { describeError, EXIT, exitCodeOf, UsageError } from './exit.ts';
-import { type Inputs, openOutputs } from './replay-outputs.ts';
-import { report } from './replay-report.ts';
-import { addSourceOptions, loadSources, readsStandardInput, type SourceOptions, type Sources } from './sources.ts';
-import { styleFor } from './style.ts';
-import { printable } from './text.ts';
+import { openSource } from '../../capture/file.ts';
+import { merge } from '../../capture/merge.ts';
+import { type CaptureReader, open, type RecordSource } from '../../capture/reader.ts';
+import type { Dataplane } from '../../dataplane/dataplane.ts';
+import { createDataplane } from '../../dataplane/setup.ts';
+import { VERDICT_NAMES } from '../../dataplane/verdict.ts';
+import { createEnds } from '../../replay/ends.ts';
+import * as flows from '../../replay/flows.ts';
+import { type Playback, play } from '../../replay/player.ts';
+import { type Summary, summarise } from '../../replay/summary.ts';
+import { describeError, EXIT, exitCodeOf, UsageError } from '../exit.ts';
+import {
+  addSourceOptions,
+  loadSources,
+  readsStandardInput,
+  type SourceOptions,
+  type Sources,
+} from '../sources/options.ts';
+import { styleFor } from '../style.ts';
+import { printable } from '../text.ts';
+import { type Inputs, openOutputs } from './outputs.ts';
+import { report } from './report.ts';
 import { SCHEMA_VERSION } from './verdict-lines.ts';
 
 interface ReplayOptions extends SourceOptions {

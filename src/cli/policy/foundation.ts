@@ -4,11 +4,11 @@
  * Everything is written out that a reader could not find by itself; properties only where they differ from silk's.
  */
 
-import type { App, Foundation, Instance, Policy, SecurityGroup, SecurityGroupRule } from '../foundation/model.ts';
-import { formatPorts } from '../foundation/policy-list.ts';
-import { formatTag } from '../foundation/tags.ts';
-import { formatCidr, formatIpv4 } from '../wire/address.ts';
-import { describeProperties } from './policy-properties.ts';
+import type { App, Foundation, Instance, Policy, SecurityGroup, SecurityGroupRule } from '../../foundation/model.ts';
+import { formatPorts } from '../../foundation/policy-list.ts';
+import { formatTag } from '../../foundation/tags.ts';
+import { formatCidr, formatIpv4 } from '../../wire/address.ts';
+import { describeProperties } from './properties.ts';
 
 /** The document; `yaml` or `JSON.stringify` writes it. Keys whose value says nothing are left out. */
 export function foundationDocument(foundation: Foundation): object {

@@ -1,7 +1,8 @@
 /** What `tagplane policy --validate` found, as text for people or as a document. */
-import type { Validation } from './policy-validate.ts';
-import type { Sources } from './sources.ts';
-import { printable } from './text.ts';
+
+import type { Sources } from '../sources/options.ts';
+import { printable } from '../text.ts';
+import type { Validation } from './validate.ts';
 
 /** One line for each finding, and a summary. */
 export function printValidation({ errors, warnings, sources }: Validation): string {

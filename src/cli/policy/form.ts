@@ -1,7 +1,7 @@
 /** Which form `tagplane policy` prints: the one asked for, with no option that it has no use for. */
-import type { TableName } from '../rules/model.ts';
-import { UsageError } from './exit.ts';
-import type { SourceOptions } from './sources.ts';
+import type { TableName } from '../../rules/model.ts';
+import { UsageError } from '../exit.ts';
+import type { SourceOptions } from '../sources/options.ts';
 
 /** What --as takes. */
 export const FORMS = [

@@ -1,7 +1,7 @@
 /** The forms that decoded packets are printed in: lines, chosen fields, one JSON document, a stream of JSON lines. */
-import { fieldsOf } from './decode-fields.ts';
-import { type LineOptions, lineOf } from './decode-line.ts';
-import type { DecodedPacket } from './decode-model.ts';
+import { fieldsOf } from './fields.ts';
+import { type LineOptions, lineOf } from './line.ts';
+import type { DecodedPacket } from './model.ts';
 
 /** Raised when a key of the JSON changes its meaning or goes away; new keys do not raise it. */
 export const SCHEMA_VERSION = 1;

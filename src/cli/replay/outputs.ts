@@ -4,16 +4,16 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { OutputError } from '../capture/error.ts';
-import { openSink } from '../capture/file.ts';
-import { type TextWriter, textWriter } from '../capture/text.ts';
-import { type PcapngWriter, pcapngWriter } from '../capture/writer.ts';
-import type { Burst } from '../dataplane/burst.ts';
-import type { Dataplane } from '../dataplane/dataplane.ts';
-import { REASONS, VERDICT_NAMES } from '../dataplane/verdict.ts';
-import { lookup } from '../foundation/directory.ts';
-import type { Observer } from '../replay/player.ts';
-import { printable } from './text.ts';
+import { OutputError } from '../../capture/error.ts';
+import { openSink } from '../../capture/file.ts';
+import { type TextWriter, textWriter } from '../../capture/text.ts';
+import { type PcapngWriter, pcapngWriter } from '../../capture/writer.ts';
+import type { Burst } from '../../dataplane/burst.ts';
+import type { Dataplane } from '../../dataplane/dataplane.ts';
+import { REASONS, VERDICT_NAMES } from '../../dataplane/verdict.ts';
+import { lookup } from '../../foundation/directory.ts';
+import type { Observer } from '../../replay/player.ts';
+import { printable } from '../text.ts';
 import { createVerdictLines, isFinal } from './verdict-lines.ts';
 
 export interface OutputOptions {

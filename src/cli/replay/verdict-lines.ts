@@ -3,16 +3,16 @@
  *
  * Text that repeats (files, cells, rules, apps) is turned into JSON once and kept.
  */
-import { type Burst, HELD } from '../dataplane/burst.ts';
-import type { Dataplane } from '../dataplane/dataplane.ts';
-import { REASONS, VERDICT_NAMES } from '../dataplane/verdict.ts';
-import { lookup } from '../foundation/directory.ts';
-import { protocolName } from '../replay/summary.ts';
-import { CTSTATE, type Match } from '../rules/model.ts';
-import { printRule } from '../rules/print-save.ts';
-import type { NumberedRule } from '../rules/table.ts';
-import { formatIpv4 } from '../wire/address.ts';
-import { PROTOCOL } from '../wire/protocol.ts';
+import { type Burst, HELD } from '../../dataplane/burst.ts';
+import type { Dataplane } from '../../dataplane/dataplane.ts';
+import { REASONS, VERDICT_NAMES } from '../../dataplane/verdict.ts';
+import { lookup } from '../../foundation/directory.ts';
+import { protocolName } from '../../replay/summary.ts';
+import { CTSTATE, type Match } from '../../rules/model.ts';
+import { printRule } from '../../rules/print-save.ts';
+import type { NumberedRule } from '../../rules/table.ts';
+import { formatIpv4 } from '../../wire/address.ts';
+import { PROTOCOL } from '../../wire/protocol.ts';
 
 export const SCHEMA_VERSION = 1;
 

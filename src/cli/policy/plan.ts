@@ -1,12 +1,12 @@
 /** The compiled plan of cells' rules: how many entries in which hash tables, for every built-in chain. */
-import { compile } from '../rules/compile.ts';
-import { describe, type PlanDescription, printPlan } from '../rules/describe.ts';
-import { InterfaceNames } from '../rules/interfaces.ts';
-import type { TableName } from '../rules/model.ts';
-import { UsageError } from './exit.ts';
-import { selectedCells } from './policy-iptables.ts';
-import type { Sources } from './sources.ts';
-import { printable } from './text.ts';
+import { compile } from '../../rules/compile.ts';
+import { describe, type PlanDescription, printPlan } from '../../rules/describe.ts';
+import { InterfaceNames } from '../../rules/interfaces.ts';
+import type { TableName } from '../../rules/model.ts';
+import { UsageError } from '../exit.ts';
+import type { Sources } from '../sources/options.ts';
+import { printable } from '../text.ts';
+import { selectedCells } from './iptables.ts';
 
 export interface CellPlan {
   readonly cell: string;

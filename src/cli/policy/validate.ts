@@ -5,21 +5,21 @@
  * read again, as long as nothing else can hang on it; then everything is joined, planned and indexed as a command that
  * uses it would.
  */
-import { checkFoundation } from '../foundation/check.ts';
-import { readContainerStore } from '../foundation/container-store.ts';
-import { FoundationError } from '../foundation/error.ts';
-import { readFoundationFile } from '../foundation/foundation-file.ts';
-import type { Item } from '../foundation/item.ts';
-import { parseJson } from '../foundation/json.ts';
-import { readPolicyList, readSecurityGroupList, readTagList } from '../foundation/policy-server.ts';
-import { ChainError, indexChains } from '../rules/chains.ts';
-import { RuleError } from '../rules/error.ts';
-import { parseRuleset } from '../rules/parse.ts';
-import { numberRules } from '../rules/table.ts';
-import { EXIT, exitCodeOf } from './exit.ts';
-import { nameOfFile, type ReadText, readText } from './files.ts';
-import { loadSources, type SourceOptions, type Sources } from './sources.ts';
-import { readItem, splitCellFile } from './sources-read.ts';
+import { checkFoundation } from '../../foundation/check.ts';
+import { readContainerStore } from '../../foundation/container-store.ts';
+import { FoundationError } from '../../foundation/error.ts';
+import { readFoundationFile } from '../../foundation/foundation-file.ts';
+import type { Item } from '../../foundation/item.ts';
+import { parseJson } from '../../foundation/json.ts';
+import { readPolicyList, readSecurityGroupList, readTagList } from '../../foundation/policy-server.ts';
+import { ChainError, indexChains } from '../../rules/chains.ts';
+import { RuleError } from '../../rules/error.ts';
+import { parseRuleset } from '../../rules/parse.ts';
+import { numberRules } from '../../rules/table.ts';
+import { EXIT, exitCodeOf } from '../exit.ts';
+import { nameOfFile, type ReadText, readText } from '../files.ts';
+import { loadSources, type SourceOptions, type Sources } from '../sources/options.ts';
+import { readItem, splitCellFile } from '../sources/read.ts';
 
 export interface Validation {
   /** One message for each thing that is wrong; a message may have more lines, an excerpt with a caret. */

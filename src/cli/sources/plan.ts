@@ -1,10 +1,10 @@
 /** The rules of every cell: those of its file, or what silk and the policy agent would write. */
-import type { Foundation, Policy } from '../foundation/model.ts';
-import { plan } from '../foundation/plan.ts';
-import type { Backend } from '../rules/evaluator.ts';
-import type { Ruleset } from '../rules/model.ts';
-import type { RulesFile } from './sources-rules.ts';
-import { listed } from './sources-text.ts';
+import type { Foundation, Policy } from '../../foundation/model.ts';
+import { plan } from '../../foundation/plan.ts';
+import type { Backend } from '../../rules/evaluator.ts';
+import type { Ruleset } from '../../rules/model.ts';
+import type { RulesFile } from './rules.ts';
+import { listed } from './text.ts';
 
 type RulesFiles = ReadonlyMap<string, RulesFile>;
 

@@ -1,9 +1,9 @@
 /** Reading the files that the shared options name, as far as parsing them one by one. */
-import type { Item } from '../foundation/item.ts';
-import type { Artefact } from '../foundation/join.ts';
-import { UsageError } from './exit.ts';
-import { nameOfFile, type ReadText } from './files.ts';
-import type { SourceOptions } from './sources.ts';
+import type { Item } from '../../foundation/item.ts';
+import type { Artefact } from '../../foundation/join.ts';
+import { UsageError } from '../exit.ts';
+import { nameOfFile, type ReadText } from '../files.ts';
+import type { SourceOptions } from './options.ts';
 
 /** `CELL=FILE`; a file name may hold another `=`. */
 export function splitCellFile(option: string, value: string): { readonly cell: string; readonly file: string } {
@@ -46,7 +46,7 @@ export async function readGiven(options: SourceOptions, readText: ReadText): Pro
 /** The YAML parser is loaded only where there is something for it. */
 export async function readItem(file: string, readText: ReadText): Promise<Item> {
   const text = await readText(file);
-  const { parseItem } = await import('../foundation/read.ts');
+  const { parseItem } = await import('../../foundation/read.ts');
   return parseItem(text, nameOfFile(file));
 }
 

@@ -8,11 +8,11 @@
  * square brackets stand what tcpdump leaves to -v: wrong checksums, headers refused, octets that the capture cut off.
  */
 
-import { icmp6Text, icmpText } from './decode-icmp-text.ts';
-import type { DecodedArp, DecodedIp4, DecodedIp6, DecodedPacket, DecodedStack, DecodedVxlan } from './decode-model.ts';
-import { protocolName } from './decode-protocols.ts';
-import { timestampText } from './decode-time.ts';
-import { printable, shorten } from './text.ts';
+import { printable, shorten } from '../text.ts';
+import { icmp6Text, icmpText } from './icmp-text.ts';
+import type { DecodedArp, DecodedIp4, DecodedIp6, DecodedPacket, DecodedStack, DecodedVxlan } from './model.ts';
+import { protocolName } from './protocols.ts';
+import { timestampText } from './time.ts';
 
 export interface LineOptions {
   /** Say of a refused header what is wrong with it, in a sentence. */

@@ -1,7 +1,7 @@
-/** `tagplane decode`: the command line of it. What it does is in decode-run.ts, loaded when it is asked for. */
+/** `tagplane decode`: the command line of it. What it does is in run.ts, loaded when it is asked for. */
 import { stdout } from 'node:process';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { DecodeOptions } from './decode-run.ts';
+import type { DecodeOptions } from './run.ts';
 
 const EXAMPLES = `
 Examples:
@@ -48,6 +48,6 @@ export const decodeCommand = (): Command =>
     .option('--explain-faults', 'say in a sentence why a header was refused')
     .addHelpText('after', EXAMPLES)
     .action(async (captures: string[], options: DecodeOptions) => {
-      const { runDecode } = await import('./decode-run.ts');
+      const { runDecode } = await import('./run.ts');
       await runDecode(captures, options, stdout);
     });

@@ -3,28 +3,28 @@
  *
  * Cold code in one direction: objects and strings are made here, for people and for JSON, and nowhere below.
  */
-import type { RecordBurst } from '../capture/burst.ts';
-import { formatIpv4, formatIpv6At, formatMac } from '../wire/address.ts';
-import * as arp from '../wire/arp.ts';
-import * as ethernet from '../wire/ethernet.ts';
-import { explain } from '../wire/explain.ts';
-import * as extension from '../wire/extension.ts';
-import * as faults from '../wire/fault.ts';
-import * as fragment6 from '../wire/fragment6.ts';
-import * as integrity from '../wire/integrity.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import * as ipv6 from '../wire/ipv6.ts';
-import { locate } from '../wire/layers.ts';
-import * as loopback from '../wire/loopback.ts';
-import { LINKTYPE } from '../wire/protocol.ts';
-import * as sll from '../wire/sll.ts';
-import * as sll2 from '../wire/sll2.ts';
-import { create as createLayers, type Layers, type Stack } from '../wire/stack.ts';
-import * as vlan from '../wire/vlan.ts';
-import * as vxlan from '../wire/vxlan.ts';
-import type * as model from './decode-model.ts';
-import type { Names } from './decode-names.ts';
-import { decodeTransport } from './decode-transport.ts';
+import type { RecordBurst } from '../../capture/burst.ts';
+import { formatIpv4, formatIpv6At, formatMac } from '../../wire/address.ts';
+import * as arp from '../../wire/arp.ts';
+import * as ethernet from '../../wire/ethernet.ts';
+import { explain } from '../../wire/explain.ts';
+import * as extension from '../../wire/extension.ts';
+import * as faults from '../../wire/fault.ts';
+import * as fragment6 from '../../wire/fragment6.ts';
+import * as integrity from '../../wire/integrity.ts';
+import * as ipv4 from '../../wire/ipv4.ts';
+import * as ipv6 from '../../wire/ipv6.ts';
+import { locate } from '../../wire/layers.ts';
+import * as loopback from '../../wire/loopback.ts';
+import { LINKTYPE } from '../../wire/protocol.ts';
+import * as sll from '../../wire/sll.ts';
+import * as sll2 from '../../wire/sll2.ts';
+import { create as createLayers, type Layers, type Stack } from '../../wire/stack.ts';
+import * as vlan from '../../wire/vlan.ts';
+import * as vxlan from '../../wire/vxlan.ts';
+import type * as model from './model.ts';
+import type { Names } from './names.ts';
+import { decodeTransport } from './transport.ts';
 
 const MICROSECONDS_PER_SECOND = 1_000_000n;
 const NANOSECONDS_PER_SECOND = 1_000_000_000n;
