@@ -36,7 +36,7 @@ import { REASON, VERDICT } from './verdict.ts';
 /** Judge every row of `burst`. */
 export function judge(dataplane: Dataplane, burst: Burst): void {
   const { records } = burst;
-  reset(burst, records.count);
+  reset(burst);
   dataplane.touched = survey(dataplane, burst);
   for (let i = 0; i < records.count; i++) {
     if (dataplane.fragments.queues.size !== 0) releaseExpired(dataplane, records.time[i]!);
