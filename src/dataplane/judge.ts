@@ -45,8 +45,8 @@ export function judge(dataplane: Dataplane, burst: Burst): void {
   }
 }
 
-/** The way of a frame of any shape. */
-function judgeGeneral(dataplane: Dataplane, burst: Burst, i: number): void {
+/** Judge row `i`, a frame of any shape. */
+export function judgeGeneral(dataplane: Dataplane, burst: Burst, i: number): void {
   const { records } = burst;
   const { layers, options } = dataplane;
   const at = records.at[i]!;

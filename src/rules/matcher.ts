@@ -189,14 +189,7 @@ function askEntry(
 }
 
 /** Look the packet up in `tuple` and return the first position of its bucket from `current` on, or NONE. */
-function probe(
-  plan: Plan,
-  tuple: number,
-  packet: RulePacket,
-  mark: number,
-  rest: number,
-  current: number,
-): number {
+function probe(plan: Plan, tuple: number, packet: RulePacket, mark: number, rest: number, current: number): number {
   const slot = find(plan, tuple, packet, mark, rest);
   if (slot >= 0) return open(plan, tuple, slot, packet, current);
   plan.heads[tuple] = NONE;
