@@ -1,5 +1,5 @@
 /**
- * The way of nearly every packet, in straight line: VXLAN from a cell that is not judged to a container of one that is,
+ * The way of nearly every packet, in straight line: VXLAN to a container of a cell that is judged,
  * IPv4 without options, TCP or UDP, whole, with nothing odd about it.
  *
  * `survey` looks at a whole burst: it tells which rows have that shape, writes down what they are, and works out where
@@ -20,6 +20,7 @@ import { type Burst, NOTE } from './burst.ts';
 import { type Cell, reasonOf } from './cell.ts';
 import * as conntrack from './conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
+import { send } from './egress.ts';
 import { isPickedUp } from './forward.ts';
 import { TRANSPORT } from './transport.ts';
 import { REASON, VERDICT } from './verdict.ts';
@@ -54,6 +55,8 @@ const SHORTEST = INNER_TRANSPORT + UDP_LENGTH;
 /** What `survey` found, by row. Rows that are not plain have no meaning but in `isPlain`. */
 const isPlain = new Uint8Array(BURST_CAPACITY);
 const instances = new Int32Array(BURST_CAPACITY);
+/** Index of the sending cell when its part is judged, or -1. */
+const senders = new Int32Array(BURST_CAPACITY);
 const lengths = new Uint16Array(BURST_CAPACITY);
 const tcpFlags = new Uint8Array(BURST_CAPACITY);
 /** Hash of the connection's key. */
@@ -112,7 +115,6 @@ function surveyFrame(
   const to = lookupUnderlay(dataplane.directory, underlay);
   if (to < 0 || dataplane.judged[to] === 0) return false;
   const from = lookupUnderlay(dataplane.directory, underlaySource);
-  if (from >= 0 && dataplane.judged[from] === 1) return false;
   const cell = dataplane.cells[to]!;
   if (!isForeign(underlaySource, cell)) return false;
   // The tunnel.
@@ -151,6 +153,7 @@ function surveyFrame(
   }
   const ports = view.getInt32(at + INNER_TRANSPORT);
   instances[i] = instance;
+  senders[i] = from >= 0 && dataplane.judged[from] === 1 ? from : -1;
   lengths[i] = length;
   burst.version[i] = 4;
   burst.cell[i] = to;
@@ -193,13 +196,19 @@ export function decidePlain(dataplane: Dataplane, burst: Burst, i: number): void
   const { packet, connections, outcome } = dataplane;
   const cell = dataplane.cells[burst.cell[i]!]!;
   const now = burst.records.time[i]!;
-  fillPacket(dataplane, burst, i, cell, now);
+  fillPacket(dataplane, burst, i, now);
+  if (senders[i]! >= 0) leave(dataplane, burst, i, now);
+  packet.mark = burst.mark[i]!;
+  packet.inInterface = cell.vtepInterface;
+  packet.outInterface = dataplane.instanceInterfaces[instances[i]!]!;
   conntrack.trackPorted(connections, cell.index, packet, hashes[i]!, now);
   packet.ctstate = connections.ctstate;
   packet.connectionMark = conntrack.connectionMark(connections);
   burst.ctstate[i] = packet.ctstate;
   burst.reply[i] = connections.reply;
-  if (connections.pending) burst.note[i] = isPickedUp(dataplane) ? NOTE.OPENED | NOTE.PICKED_UP : NOTE.OPENED;
+  if (connections.pending) {
+    burst.note[i] = burst.note[i]! | (isPickedUp(dataplane) ? NOTE.OPENED | NOTE.PICKED_UP : NOTE.OPENED);
+  }
   cell.filter.evaluate(cell.forwardChain, packet, outcome);
   const verdict = outcome.verdict;
   burst.rule[i] = outcome.rule;
@@ -217,7 +226,20 @@ export function decidePlain(dataplane: Dataplane, burst: Burst, i: number): void
   }
 }
 
-function fillPacket(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, now: number): void {
+/** The packet leaves the cell that sent it. */
+function leave(dataplane: Dataplane, burst: Burst, i: number, now: number): void {
+  const { packet, connections } = dataplane;
+  const sender = dataplane.cells[senders[i]!]!;
+  const ports = (packet.sourcePort << 16) | packet.destinationPort;
+  const hashed = conntrack.hashOf(sender.index, packet.protocol, packet.source, packet.destination, ports);
+  packet.mark = 0;
+  conntrack.trackPorted(connections, sender.index, packet, hashed, now);
+  packet.ctstate = connections.ctstate;
+  packet.connectionMark = conntrack.connectionMark(connections);
+  send(dataplane, burst, i, sender, burst.mark[i]!, burst.tag[i]! >= 0);
+}
+
+function fillPacket(dataplane: Dataplane, burst: Burst, i: number, now: number): void {
   const { packet } = dataplane;
   packet.source = burst.source[i]!;
   packet.destination = burst.destination[i]!;
@@ -230,8 +252,5 @@ function fillPacket(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, n
   packet.length = lengths[i]!;
   packet.fragmentOffset = 0;
   packet.transport = TRANSPORT.WHOLE;
-  packet.mark = burst.mark[i]!;
-  packet.inInterface = cell.vtepInterface;
-  packet.outInterface = dataplane.instanceInterfaces[instances[i]!]!;
   packet.time = now;
 }
