@@ -61,7 +61,7 @@ const ROWS = BURST_CAPACITY;
 
 /**
  * The columns that are 0 until something is known share one buffer, those that are -1 another, so that two fills put a
- * burst back: 17 fills of a column each took 8 ns a packet.
+ * burst back: 17 fills of a column each took 4 to 8 ns a packet.
  */
 export function create(records: RecordBurst = createRecords()): Burst {
   const zero = new ArrayBuffer(ROWS * ZERO_OCTETS);

@@ -6,7 +6,7 @@
  * their connections lie. `decidePlain` then judges one such row. What it says is what the general way (`judge.ts`,
  * `decapsulate.ts`, `forward.ts`) says, which takes every other row; `test/dataplane/plain.test.ts` holds the two against each
  * other. Here each word of a header is read once; asking question by question through records of every header costs
- * about four times as much.
+ * about twice as much (judge with the reader, 1,000 connections: 520 ns a packet before, 261 with this file).
  *
  *     14  outer IPv4 | 34 UDP | 42 VXLAN | 50 inner Ethernet | 64 inner IPv4 | 84 TCP or UDP
  */

@@ -35,8 +35,8 @@ export function walk(plan: Plan, context: Context, accepts: boolean, packet: Rul
 
 /**
  * Ask the first tuple, and decide at once when its one entry for the packet is the first of all that could match, is
- * answered by port and state alone, and ends the walk. That is what becomes of most packets, and takes a third of what
- * the general loop takes. False leaves the tuple as if it had been asked.
+ * answered by port and state alone, and ends the walk. That is what becomes of most packets that
+ * a policy allows. False leaves the tuple as if it had been asked.
  */
 function begin(plan: Plan, packet: RulePacket, rest: number, outcome: Outcome): boolean {
   const slots = plan.slots;
