@@ -23,6 +23,9 @@ export const NOTE = {
 
 export interface Burst {
   readonly records: RecordBurst;
+  /** What `reset` fills: the buffers of the columns that begin with 0, and of those that begin with -1. */
+  readonly zeros: Int32Array;
+  readonly minuses: Int32Array;
   /** One of VERDICT, or HELD. */
   readonly verdict: Uint8Array;
   /** One of REASON. */
@@ -54,44 +57,45 @@ export interface Burst {
   readonly faultAt: Uint32Array;
 }
 
-export const create = (records: RecordBurst = createRecords()): Burst => ({
-  records,
-  verdict: new Uint8Array(BURST_CAPACITY),
-  reason: new Uint8Array(BURST_CAPACITY),
-  rule: new Int32Array(BURST_CAPACITY),
-  cell: new Int16Array(BURST_CAPACITY),
-  mark: new Uint32Array(BURST_CAPACITY),
-  tag: new Int32Array(BURST_CAPACITY),
-  ctstate: new Uint8Array(BURST_CAPACITY),
-  reply: new Uint8Array(BURST_CAPACITY),
-  version: new Uint8Array(BURST_CAPACITY),
-  source: new Uint32Array(BURST_CAPACITY),
-  destination: new Uint32Array(BURST_CAPACITY),
-  protocol: new Uint8Array(BURST_CAPACITY),
-  sourcePort: new Uint16Array(BURST_CAPACITY),
-  destinationPort: new Uint16Array(BURST_CAPACITY),
-  note: new Uint8Array(BURST_CAPACITY),
-  fault: new Uint16Array(BURST_CAPACITY),
-  faultAt: new Uint32Array(BURST_CAPACITY),
-});
+const ROWS = BURST_CAPACITY;
 
-/** Put the first `count` rows back to "nothing known yet". */
-export function reset(burst: Burst, count: number): void {
-  burst.verdict.fill(0, 0, count);
-  burst.reason.fill(0, 0, count);
-  burst.rule.fill(-1, 0, count);
-  burst.cell.fill(-1, 0, count);
-  burst.mark.fill(0, 0, count);
-  burst.tag.fill(-1, 0, count);
-  burst.ctstate.fill(0, 0, count);
-  burst.reply.fill(0, 0, count);
-  burst.version.fill(0, 0, count);
-  burst.source.fill(0, 0, count);
-  burst.destination.fill(0, 0, count);
-  burst.protocol.fill(0, 0, count);
-  burst.sourcePort.fill(0, 0, count);
-  burst.destinationPort.fill(0, 0, count);
-  burst.note.fill(0, 0, count);
-  burst.fault.fill(0, 0, count);
-  burst.faultAt.fill(0, 0, count);
+/**
+ * The columns that are 0 until something is known share one buffer, those that are -1 another, so that two fills put a
+ * burst back: 17 fills of a column each took 4 to 8 ns a packet.
+ */
+export function create(records: RecordBurst = createRecords()): Burst {
+  const zero = new ArrayBuffer(ROWS * ZERO_OCTETS);
+  const minus = new ArrayBuffer(ROWS * MINUS_OCTETS);
+  return {
+    records,
+    zeros: new Int32Array(zero),
+    minuses: new Int32Array(minus),
+    rule: new Int32Array(minus, 0, ROWS),
+    tag: new Int32Array(minus, ROWS * 4, ROWS),
+    cell: new Int16Array(minus, ROWS * 8, ROWS),
+    mark: new Uint32Array(zero, 0, ROWS),
+    source: new Uint32Array(zero, ROWS * 4, ROWS),
+    destination: new Uint32Array(zero, ROWS * 8, ROWS),
+    faultAt: new Uint32Array(zero, ROWS * 12, ROWS),
+    sourcePort: new Uint16Array(zero, ROWS * 16, ROWS),
+    destinationPort: new Uint16Array(zero, ROWS * 18, ROWS),
+    fault: new Uint16Array(zero, ROWS * 20, ROWS),
+    verdict: new Uint8Array(zero, ROWS * 22, ROWS),
+    reason: new Uint8Array(zero, ROWS * 23, ROWS),
+    ctstate: new Uint8Array(zero, ROWS * 24, ROWS),
+    reply: new Uint8Array(zero, ROWS * 25, ROWS),
+    version: new Uint8Array(zero, ROWS * 26, ROWS),
+    protocol: new Uint8Array(zero, ROWS * 27, ROWS),
+    note: new Uint8Array(zero, ROWS * 28, ROWS),
+  };
+}
+
+/** Octets of one row in each buffer. */
+const ZERO_OCTETS = 29;
+const MINUS_OCTETS = 10;
+
+/** Put all rows back to "nothing known yet". */
+export function reset(burst: Burst): void {
+  burst.zeros.fill(0);
+  burst.minuses.fill(-1);
 }

@@ -21,6 +21,9 @@ export interface Cell {
   /** The VTEP's overlay address: the network address of the lease. */
   readonly vtepAddress: number;
   readonly vtepMac: number;
+  /** The MAC address in two parts that a comparison takes as small integers: its first 32 bits, signed, and its last 16. */
+  readonly vtepMacHigh: number;
+  readonly vtepMacLow: number;
   readonly vni: number;
   /** Numbers of its interfaces. */
   readonly vtepInterface: number;

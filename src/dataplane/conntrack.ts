@@ -142,8 +142,13 @@ function hash(first: number, second: number, ports: number, meta: number): numbe
 
 /** Place of the entry with the pending key, expired or not; -1 when there is none. */
 function find(table: Conntrack): number {
+  return findFrom(table, hash(table.first, table.second, table.ports, table.meta));
+}
+
+/** The same, when the key's hash is known. */
+function findFrom(table: Conntrack, hashed: number): number {
   const { words, mask, first, second, ports, meta } = table;
-  for (let slot = hash(first, second, ports, meta) & mask; ; slot = (slot + 1) & mask) {
+  for (let slot = hashed & mask; ; slot = (slot + 1) & mask) {
     const at = slot * ENTRY_WORDS;
     if (words[at + META] === 0) return -1;
     if (
@@ -175,25 +180,23 @@ function keyOf(
   return swap ? SWAPPED : 0;
 }
 
-/** The place where a connection's entry is looked for first, for `touch`. */
-export function placeOf(
-  table: Conntrack,
-  cell: number,
-  protocol: number,
-  source: number,
-  sourcePort: number,
-  destination: number,
-  destinationPort: number,
-): number {
-  keyOf(table, cell, protocol, source, sourcePort, destination, destinationPort);
-  return hash(table.first, table.second, table.ports, table.meta) & table.mask;
+/** Hash of the key of a TCP or UDP packet; `ports` is the first word of its header. For `touch` and `trackPorted`. */
+export function hashOf(cell: number, protocol: number, source: number, destination: number, ports: number): number {
+  const swap = source > destination || (source === destination && ports >>> 16 > (ports & 0xffff));
+  const meta = 0x80000000 | (cell << 16) | (protocol << 8);
+  return swap
+    ? hash(destination | 0, source | 0, (ports << 16) | (ports >>> 16), meta)
+    : hash(source | 0, destination | 0, ports, meta);
 }
 
-/** Read the first `count` of `places`, so that they are in the cache when they are looked at. The sum means nothing. */
-export function touch(table: Conntrack, places: Int32Array, count: number): number {
-  const { words } = table;
+/**
+ * Read the entries that the first `count` of `hashes` lead to, so that they are in the cache when they are looked at. The
+ * sum means nothing: it keeps the reads from being optimised away.
+ */
+export function touch(table: Conntrack, hashes: Int32Array, count: number): number {
+  const { words, mask } = table;
   let sum = 0;
-  for (let i = 0; i < count; i++) sum += words[places[i]! * ENTRY_WORDS + META]!;
+  for (let i = 0; i < count; i++) sum += words[(hashes[i]! & mask) * ENTRY_WORDS + META]!;
   return sum;
 }
 
@@ -276,6 +279,20 @@ export function track(table: Conntrack, cell: number, packet: RulePacket, now: n
       now,
       protocol === ICMP ? ICMP_TIMEOUT : GENERIC_TIMEOUT,
     );
+}
+
+/** `track` for a TCP or UDP packet whose key has the hash `hashed`. */
+export function trackPorted(table: Conntrack, cell: number, packet: RulePacket, hashed: number, now: number): void {
+  const { protocol, source, sourcePort, destination, destinationPort } = packet;
+  const swapped = keyOf(table, cell, protocol, source, sourcePort, destination, destinationPort);
+  if (protocol === TCP && !flagsAreValid(packet.tcpFlags)) {
+    invalid(table);
+    return;
+  }
+  const slot = findFrom(table, hashed);
+  if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= now) open(table, packet, swapped);
+  else if (protocol === TCP) followTcp(table, packet, slot, swapped, now);
+  else followUdp(table, slot, swapped, now);
 }
 
 /** 1 when a packet whose ends were swapped like `swapped` goes against the connection's first packet. */

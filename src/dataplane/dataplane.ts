@@ -47,7 +47,7 @@ export interface Dataplane {
   readonly packet: RulePacket;
   readonly outcome: Outcome;
   readonly quote: quote.Quote;
-  /** What `scout` read; of no use to anybody. */
+  /** What `survey` read; of no use to anybody. */
   touched: number;
 }
 

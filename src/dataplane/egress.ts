@@ -34,9 +34,18 @@ export function egress(
 ): void {
   const { inner } = layers;
   if (inner.version !== 4 || inner.fragmentOffset !== 0) return;
-  const { packet, connections, outcome, directory } = dataplane;
-  packet.mark = 0;
+  dataplane.packet.mark = 0;
   trackPacket(dataplane, cell, view, inner);
+  const hasGroup = vxlan.groupPolicy(view, layers.vxlan) === 1;
+  send(dataplane, burst, i, cell, vxlan.mark(view, layers.vxlan), hasGroup);
+}
+
+/**
+ * The rest of the way out of `cell` for the packet in `dataplane.packet`, which was tracked there. `mark` is the one that
+ * the VXLAN header carries, `hasGroup` whether that says that there is one.
+ */
+export function send(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, mark: number, hasGroup: boolean): void {
+  const { packet, connections, outcome, directory } = dataplane;
   const sender = lookup(directory, packet.source);
   const isLocal = packet.source === cell.vtepAddress;
   if (isLocal || (sender >= 0 && dataplane.directory.instanceCell[sender] === cell.index)) {
@@ -54,10 +63,7 @@ export function egress(
       expected = outcome.mark;
       if (outcome.verdict !== RULE_VERDICT.ACCEPT) burst.note[i] = burst.note[i]! | NOTE.EGRESS_REFUSED;
     }
-    if (
-      taggedAs(expected) !== vxlan.mark(view, layers.vxlan) ||
-      (expected !== 0) !== (vxlan.groupPolicy(view, layers.vxlan) === 1)
-    ) {
+    if (taggedAs(expected) !== mark || (expected !== 0) !== hasGroup) {
       burst.note[i] = burst.note[i]! | NOTE.EGRESS_TAG;
     }
   }

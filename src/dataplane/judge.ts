@@ -27,32 +27,39 @@ import {
 } from './decapsulate.ts';
 import { egress } from './egress.ts';
 import { enter } from './enter.ts';
+import { decidePlain, plain as isPlain, survey } from './plain.ts';
 import { hold, isFragment, isWholeCut, releaseExpired, settle } from './reassemble.ts';
 import { decide, describe, isCut, refuse } from './row.ts';
-import { scout } from './scout.ts';
 import { tap } from './tap.ts';
 import { REASON, VERDICT } from './verdict.ts';
 
 /** Judge every row of `burst`. */
 export function judge(dataplane: Dataplane, burst: Burst): void {
   const { records } = burst;
-  const { layers, options } = dataplane;
-  reset(burst, records.count);
-  dataplane.touched = scout(dataplane, burst);
+  reset(burst);
+  dataplane.touched = survey(dataplane, burst);
   for (let i = 0; i < records.count; i++) {
-    const at = records.at[i]!;
-    locate(
-      records.view,
-      at,
-      records.end[i]!,
-      at + records.originalLength[i]!,
-      records.linkType[i]!,
-      options.vxlanPort,
-      layers,
-    );
     if (dataplane.fragments.queues.size !== 0) releaseExpired(dataplane, records.time[i]!);
-    judgeFrame(dataplane, burst, i, records.view, layers);
+    if (isPlain(i)) decidePlain(dataplane, burst, i);
+    else judgeGeneral(dataplane, burst, i);
   }
+}
+
+/** Judge row `i`, a frame of any shape. */
+export function judgeGeneral(dataplane: Dataplane, burst: Burst, i: number): void {
+  const { records } = burst;
+  const { layers, options } = dataplane;
+  const at = records.at[i]!;
+  locate(
+    records.view,
+    at,
+    records.end[i]!,
+    at + records.originalLength[i]!,
+    records.linkType[i]!,
+    options.vxlanPort,
+    layers,
+  );
+  judgeFrame(dataplane, burst, i, records.view, layers);
 }
 
 /** Give up on every fragment that still waits: the capture is over. */

@@ -51,6 +51,7 @@ function createCell(
 ): Cell {
   const table = (rules === undefined ? undefined : tableOf(rules.ruleset, 'filter')) ?? EMPTY_FILTER;
   const filter = compile(table, interfaces, { backend: rules?.backend ?? 'nft' });
+  const mac = vtepMac(cell.lease);
   return {
     index,
     name: cell.name,
@@ -58,7 +59,9 @@ function createCell(
     lease: cell.lease,
     overlay: foundation.overlay.network,
     vtepAddress: vtepAddress(cell.lease),
-    vtepMac: vtepMac(cell.lease),
+    vtepMac: mac,
+    vtepMacHigh: (mac / 0x10000) | 0,
+    vtepMacLow: mac & 0xffff,
     vni: foundation.overlay.vni,
     vtepInterface: interfaces.number(VTEP_NAME),
     underlayInterface: interfaces.number(cell.interfaces[0] ?? 'eth0'),

@@ -42,6 +42,8 @@ export interface Plan {
   readonly offsets: Int32Array;
   readonly sizes: Int32Array;
   readonly lowest: Int32Array;
+  /** The lowest position of the second tuple, or of none: before it only the first tuple has anything to say. */
+  readonly second: number;
   readonly slots: Int32Array;
   readonly positions: Int32Array;
   readonly intervals: Int32Array;
@@ -109,6 +111,7 @@ export function layOut(flat: Flat, regular: boolean, depth: number): Plan {
     offsets: Int32Array.from(offsets),
     sizes: Int32Array.from(sizes, (slotCount) => slotCount - 1),
     lowest: Int32Array.from(tuples, ({ members }) => members[0]!.position),
+    second: tuples.length > 1 ? tuples[1]!.members[0]!.position : size,
     slots,
     positions: Int32Array.from(builder.positions),
     intervals: Int32Array.from(builder.intervals),

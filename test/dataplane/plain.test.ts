@@ -1,0 +1,275 @@
+/** The straight way of plain packets says what the general way says, of frames that are plain and of those that nearly are. */
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Burst, create, reset } from '../../src/dataplane/burst.ts';
+import type { Dataplane } from '../../src/dataplane/dataplane.ts';
+import { judge, judgeGeneral } from '../../src/dataplane/judge.ts';
+import { plain } from '../../src/dataplane/plain.ts';
+import { releaseExpired } from '../../src/dataplane/reassemble.ts';
+import { createDataplane } from '../../src/dataplane/setup.ts';
+import { plan } from '../../src/foundation/plan.ts';
+import { readFoundation } from '../../src/foundation/read.ts';
+import * as checksum from '../../src/wire/checksum.ts';
+import { LINKTYPE } from '../../src/wire/protocol.ts';
+import { SYN } from '../support/frames.ts';
+import { octets } from '../support/hex.ts';
+import { check } from '../support/property.ts';
+
+const test = suite('dataplane: plain packets');
+
+const FOUNDATION = JSON.stringify({
+  tagplane: 1,
+  cells: [
+    { name: 'a', underlay: '10.0.0.101', lease: '10.255.1.0/24' },
+    { name: 'b', underlay: '10.0.0.102', lease: '10.255.2.0/24' },
+  ],
+  apps: [
+    {
+      name: 'front',
+      guid: '00000001-0000-4000-8000-000000000001',
+      tag: '0001',
+      instances: [{ cell: 'a', ip: '10.255.1.4' }],
+    },
+    {
+      name: 'back',
+      guid: '00000002-0000-4000-8000-000000000002',
+      tag: '0002',
+      instances: [{ cell: 'b', ip: '10.255.2.7' }],
+    },
+  ],
+  policies: [
+    { source: 'front', destination: 'back', protocol: 'tcp', ports: '8080' },
+    { source: 'front', destination: 'back', protocol: 'udp', ports: '53-60' },
+  ],
+});
+
+function dataplaneOf(judged: readonly string[]): Dataplane {
+  const foundation = readFoundation(FOUNDATION, 'foundation.json');
+  const rules = new Map(
+    foundation.cells.map(({ name }) => [name, { ruleset: plan(foundation, name), backend: 'nft' as const }]),
+  );
+  return createDataplane(foundation, rules, {
+    vxlanPort: 4789,
+    strictChecksums: false,
+    judged,
+    connectionLimit: 5,
+  });
+}
+
+const OUTER_IPV4 = 14;
+const INNER_IPV4 = 64;
+const TRANSPORT = 84;
+
+interface Frame {
+  readonly udp: boolean;
+  readonly back: boolean;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly flags: number;
+  readonly tag: number;
+  /** Octets to overwrite. */
+  readonly changes: readonly (readonly [number, number])[];
+  /** Whether the IPv4 checksums are made right after the changes. */
+  readonly summed: boolean;
+  /** Octets that the capture cut off. */
+  readonly cut: number;
+}
+
+/** One question of the way in each: what makes a frame fail it, by octets to overwrite. */
+const ODDITIES: readonly (readonly (readonly [number, number])[])[] = [
+  [[12, 0x86]], // outer EtherType
+  [[14, 0x46]], // outer IHL
+  [[15, 3]], // congestion met outside
+  [[17, 60]], // outer total length
+  [[20, 0x20]], // outer fragment
+  [[26, 127]], // outer source on the loopback network
+  [[26, 224]], // outer source is a group
+  [[29, 102]], // outer source is the receiver
+  [[33, 99]], // no known cell
+  [[37, 0x11]], // another UDP port
+  [[39, 40]], // UDP length
+  [[42, 0x80]], // no I flag
+  [[42, 0x08]], // no G flag
+  [[42, 0x8c]], // a reserved flag
+  [[43, 0x48]], // D and A
+  [[48, 2]], // VNI
+  [[49, 1]], // reserved octet
+  [[50, 0x01]], // inner destination is a group
+  [[54, 9]], // inner destination is somebody else
+  [[60, 2]], // inner source is the VTEP
+  [[62, 0x86]], // inner EtherType
+  [[64, 0x4f]], // inner IHL
+  [[67, 30]], // inner total length
+  [[70, 0x20]], // inner fragment
+  [[72, 1]], // TTL
+  [[72, 0]],
+  [[73, 1]], // ICMP
+  [[76, 127]], // inner source on the loopback network
+  [
+    [78, 2],
+    [79, 0],
+  ], // inner source is the VTEP
+  [[83, 99]], // no container
+  [[88, 0xff]], // inner UDP length
+  [[89, 3]],
+  [[96, 0x40]], // TCP data offset
+  [[96, 0xf0]],
+];
+
+const anything = (usual: number): fc.Arbitrary<number> =>
+  fc.oneof({ weight: 20, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: fc.nat(120) });
+
+const frames: fc.Arbitrary<Frame> = fc.record({
+  udp: fc.boolean(),
+  back: fc.boolean(),
+  sourcePort: fc.constantFrom(40_000, 40_001, 8080),
+  destinationPort: fc.constantFrom(8080, 8081, 53, 60, 61),
+  flags: fc.constantFrom(0x02, 0x12, 0x10, 0x18, 0x11, 0x04, 0x14, 0x00, 0x03),
+  tag: fc.constantFrom(1, 1, 1, 2, 0),
+  changes: fc.oneof(
+    { weight: 3, arbitrary: fc.constant([]) },
+    { weight: 2, arbitrary: fc.constantFrom(...ODDITIES) },
+    {
+      weight: 2,
+      arbitrary: fc.array(fc.tuple(fc.nat(103), fc.oneof(fc.nat(255), fc.constantFrom(0, 1, 127, 224, 255))), {
+        maxLength: 2,
+      }),
+    },
+  ),
+  summed: fc.boolean(),
+  cut: anything(0),
+});
+
+/** A frame on its way back leaves cell b, and opens or answers the connection that a plain packet belongs to. */
+function frameOf(frame: Frame): Uint8Array {
+  const whole = octets(SYN);
+  const view = new DataView(whole.buffer, whole.byteOffset, whole.byteLength);
+  view.setUint16(44, frame.tag);
+  if (frame.udp) {
+    view.setUint8(INNER_IPV4 + 9, 17);
+    view.setUint16(TRANSPORT + 4, 40);
+  } else {
+    view.setUint8(TRANSPORT + 13, frame.flags);
+  }
+  view.setUint16(TRANSPORT, frame.back ? frame.destinationPort : frame.sourcePort);
+  view.setUint16(TRANSPORT + 2, frame.back ? frame.sourcePort : frame.destinationPort);
+  if (frame.back) for (const at of [26, 76]) exchange(view, at);
+  if (!frame.summed) fixChecksums(view);
+  for (const [at, octet] of frame.changes) whole[at] = octet;
+  if (frame.summed) fixChecksums(view);
+  return whole.subarray(0, whole.length - Math.min(frame.cut, whole.length));
+}
+
+/** Exchange the source and destination addresses at `at`. */
+function exchange(view: DataView, at: number): void {
+  const source = view.getUint32(at);
+  view.setUint32(at, view.getUint32(at + 4));
+  view.setUint32(at + 4, source);
+}
+
+function fixChecksums(view: DataView): void {
+  for (const at of [OUTER_IPV4, INNER_IPV4]) {
+    view.setUint16(at + 10, 0);
+    view.setUint16(at + 10, checksum.complement(checksum.sum(view, at, at + 20)));
+  }
+}
+
+function fill(burst: Burst, list: readonly Frame[]): void {
+  const { records } = burst;
+  const bytes = new Uint8Array(64 * 1024);
+  let next = 0;
+  for (const [i, frame] of list.entries()) {
+    const one = frameOf(frame);
+    bytes.set(one, next);
+    records.at[i] = next;
+    records.end[i] = next + one.length;
+    records.originalLength[i] = one.length + frame.cut;
+    records.time[i] = i * 20e9;
+    records.linkType[i] = LINKTYPE.ETHERNET;
+    next += one.length;
+  }
+  records.octets = bytes;
+  records.view = new DataView(bytes.buffer);
+  records.count = list.length;
+}
+
+const COLUMNS = [
+  'verdict',
+  'reason',
+  'rule',
+  'cell',
+  'mark',
+  'tag',
+  'ctstate',
+  'reply',
+  'version',
+  'source',
+  'destination',
+  'protocol',
+  'sourcePort',
+  'destinationPort',
+  'note',
+  'fault',
+  'faultAt',
+] as const;
+
+const columns = (burst: Burst): object =>
+  Object.fromEntries(COLUMNS.map((name) => [name, [...burst[name].subarray(0, burst.records.count)]]));
+
+const counters = (dataplane: Dataplane): object =>
+  dataplane.cells.map(({ filter }) => {
+    const { packets, bytes, policyPackets, policyBytes } = filter.counters();
+    return [[...packets], [...bytes], [...policyPackets], [...policyBytes]];
+  });
+
+const usual: Frame = {
+  udp: false,
+  back: false,
+  sourcePort: 40_000,
+  destinationPort: 8080,
+  flags: 0x02,
+  tag: 1,
+  changes: [],
+  summed: false,
+  cut: 0,
+};
+
+test('a plain frame takes the straight way, and one with a wrong checksum does not', () => {
+  const burst = create();
+  fill(burst, [usual, { ...usual, udp: true }, { ...usual, changes: [[INNER_IPV4 + 10, 0]] }]);
+  judge(dataplaneOf(['b']), burst);
+  assert.equal([plain(0), plain(1), plain(2)], [true, true, false]);
+});
+
+test('both ways agree in every column, every connection and every rule counter', () => {
+  let straight = 0;
+  let general = 0;
+  check(
+    fc.property(fc.array(frames, { minLength: 1, maxLength: 40 }), fc.constantFrom(['b'], []), (list, judged) => {
+      const dataplanes = [dataplaneOf(judged), dataplaneOf(judged)] as const;
+      const [one, other] = [create(), create()];
+      fill(one, list);
+      fill(other, list);
+      judge(dataplanes[0], one);
+      for (let i = 0; i < list.length; i++) {
+        if (plain(i)) straight += 1;
+        else general += 1;
+      }
+      reset(other);
+      for (let i = 0; i < list.length; i++) {
+        releaseExpired(dataplanes[1], other.records.time[i]!);
+        judgeGeneral(dataplanes[1], other, i);
+      }
+      assert.equal(columns(one), columns(other));
+      const [ours, theirs] = [dataplanes[0].connections, dataplanes[1].connections];
+      assert.equal(ours.used, theirs.used);
+      assert.equal(ours.words, theirs.words);
+      assert.equal(counters(dataplanes[0]), counters(dataplanes[1]));
+    }),
+    500,
+  );
+  assert.ok(straight > 0 && general > 0, `${straight} straight, ${general} general`);
+});
+
+test.run();
