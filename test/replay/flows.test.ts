@@ -29,7 +29,7 @@ function burstsOf(packets: readonly Packet[], add: (burst: Burst) => void): void
   for (let from = 0; from < packets.length; from += BURST_CAPACITY) {
     const some = packets.slice(from, from + BURST_CAPACITY);
     burst.records.count = some.length;
-    reset(burst, some.length);
+    reset(burst);
     for (const [i, packet] of some.entries()) {
       burst.version[i] = 4;
       burst.protocol[i] = TCP;
