@@ -6,13 +6,10 @@
  * code of its kind.
  */
 import { readFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
 import { describeError, EXIT, exitCodeOf } from './exit.ts';
+import { tune } from './tune.ts';
 
-// The packet path is many short functions. V8 stops inlining after 920 bytecodes per caller, and what is left of the calls is
-// a ninth of the replay's time: 325 ns a packet without these, 288 with them. Larger values change nothing more.
-setFlagsFromString('--max-inlined-bytecode-size=1500');
-setFlagsFromString('--max-inlined-bytecode-size-cumulative=4000');
+tune();
 
 /** Loads a command when it is named. */
 const COMMANDS: Readonly<
