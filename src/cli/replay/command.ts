@@ -22,7 +22,7 @@ import { styleFor } from '../style.ts';
 import { printable } from '../text.ts';
 import { type Inputs, openOutputs } from './outputs.ts';
 import { report } from './report.ts';
-import { SCHEMA_VERSION } from './verdict-lines.ts';
+import { describeRule, SCHEMA_VERSION } from './verdict-lines.ts';
 
 interface ReplayOptions extends SourceOptions {
   readonly json?: boolean;
@@ -236,10 +236,26 @@ interface Replayed {
   readonly epoch: bigint;
 }
 
+/** The deciding rule of a flow's first packet, as the verdict lines show it. */
+function ruleOf(dataplane: Dataplane, { cell, rule }: Summary['flows'][number]): object | null {
+  const judging = dataplane.cells.find(({ name }) => name === cell);
+  return judging === undefined || rule === null ? null : describeRule(judging.filter.rules.rules[rule]!);
+}
+
 function printReport(replayed: Replayed, paths: readonly string[], options: ReplayOptions): void {
   const { summary, dataplane, playback, sources, elapsed, epoch } = replayed;
   if (options.json === true) {
-    const document = { schemaVersion: SCHEMA_VERSION, captures: paths, rules: sources.origins, ...summary };
+    const ruled = (flows: Summary['flows']): object[] =>
+      flows.map((flow) => ({ ...flow, rule: ruleOf(dataplane, flow) }));
+    const { flows: all, denied, ...sums } = summary;
+    const document = {
+      schemaVersion: SCHEMA_VERSION,
+      captures: paths,
+      rules: sources.origins,
+      ...sums,
+      flows: ruled(all),
+      denied: ruled(denied),
+    };
     process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
     return;
   }
