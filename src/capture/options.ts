@@ -5,7 +5,7 @@
  *
  * The list ends with opt_endofopt (code 0, length 0) or with the block.
  */
-export const END_OF_OPTIONS = 0;
+const END_OF_OPTIONS = 0;
 export const COMMENT = 1;
 
 /** True if the options in [at, end), a multiple of 4 octets, end where the block does or before. */

@@ -19,7 +19,7 @@ export const FILE_HEADER_LENGTH = 24;
 export const RECORD_HEADER_LENGTH = 16;
 const MODIFIED_RECORD_HEADER_LENGTH = 24;
 
-export const MAGIC_MICROSECONDS = 0xa1b2c3d4;
+const MAGIC_MICROSECONDS = 0xa1b2c3d4;
 export const MAGIC_NANOSECONDS = 0xa1b23c4d;
 const MAGIC_MODIFIED = 0xa1b2cd34;
 

@@ -17,7 +17,7 @@ export const SECTION_HEADER_MINIMUM = 28;
 export const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 export const INTERFACE_MINIMUM = 20;
 /** In one file; section after section of interfaces would otherwise take any amount of memory. */
-export const MAXIMUM_INTERFACES = 65_536;
+const MAXIMUM_INTERFACES = 65_536;
 
 const IF_NAME = 2;
 const IF_DESCRIPTION = 3;

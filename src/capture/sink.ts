@@ -16,7 +16,7 @@ export interface ByteSink {
 }
 
 /** Buffered octets from which on `drain` should be awaited. */
-export const DRAIN_LENGTH = 256 * 1024;
+const DRAIN_LENGTH = 256 * 1024;
 
 export interface Output {
   readonly sink: ByteSink;
