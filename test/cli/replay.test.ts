@@ -102,6 +102,7 @@ test('--ndjson and --verdicts are the same lines, one for every packet', () =>
   }));
 
 const WRITES = '-w: tshark opens it, and its comments select exactly the rejected packets';
+const LINK_TYPES = '-w of captures with different link types keeps each packet under its own';
 if (HAS_TSHARK) {
   test(WRITES, () =>
     inDirectory(async (directory) => {
@@ -130,7 +131,7 @@ if (HAS_TSHARK) {
       );
     }),
   );
-  test('-w of captures with different link types keeps each packet under its own', () =>
+  test(LINK_TYPES, () =>
     inDirectory(async (directory) => {
       const raw = join(directory, 'raw.pcap');
       execFileSync('editcap', ['-F', 'pcap', '-C', '14', '-T', 'rawip', capture('backend-0.eth0.pcap'), raw]);
@@ -143,9 +144,11 @@ if (HAS_TSHARK) {
       assert.is(types.size, 2, `link types ${[...types].join(' ')}`);
       for (const [type, name] of rows as [string, string][])
         assert.is(name.startsWith(raw), type !== '1', `${type} ${name}`);
-    }));
+    }),
+  );
 } else {
   skip(test, WRITES, 'tshark is not installed');
+  skip(test, LINK_TYPES, 'tshark is not installed');
 }
 
 test('--split writes one capture per verdict that occurs', () =>
