@@ -9,7 +9,9 @@
  * A cell without --iptables gets the rules that silk and the policy agent would write. What no file says is inferred from
  * the rules, and that is told.
  */
+
 import { type Command, Option } from 'commander';
+import type { CellRules } from '../../dataplane/setup.ts';
 import { checkFoundation } from '../../foundation/check.ts';
 import { type Inference, inferCells } from '../../foundation/infer.ts';
 import { addInferred, draftCells, lacksUnderlay } from '../../foundation/infer-draft.ts';
@@ -18,7 +20,7 @@ import type { Foundation } from '../../foundation/model.ts';
 import type { Backend } from '../../rules/evaluator.ts';
 import { UsageError } from '../exit.ts';
 import { nameOfFile, type ReadText, readText } from '../files.ts';
-import { type CellRules, guessedTags, rulesOf, withoutGuesses } from './plan.ts';
+import { guessedTags, rulesOf, withoutGuesses } from './plan.ts';
 import { cellNames, type Given, inTurn, readGiven, splitCellFile } from './read.ts';
 import { type RulesFile, readRulesFile } from './rules.ts';
 import { describeCell, leftOut, listed, missingUnderlay } from './text.ts';

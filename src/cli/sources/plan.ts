@@ -1,18 +1,12 @@
 /** The rules of every cell: those of its file, or what silk and the policy agent would write. */
+import type { CellRules } from '../../dataplane/setup.ts';
 import type { Foundation, Policy } from '../../foundation/model.ts';
 import { plan } from '../../foundation/plan.ts';
 import type { Backend } from '../../rules/evaluator.ts';
-import type { Ruleset } from '../../rules/model.ts';
 import type { RulesFile } from './rules.ts';
 import { listed } from './text.ts';
 
 type RulesFiles = ReadonlyMap<string, RulesFile>;
-
-/** The rules of one cell and what runs them. */
-export interface CellRules {
-  readonly ruleset: Ruleset;
-  readonly backend: Backend;
-}
 
 /** Rules by cell name, in the order of the cells. `backend` runs those that are planned. Throws FoundationError. */
 export function rulesOf(foundation: Foundation, files: RulesFiles, backend: Backend): Map<string, CellRules> {
