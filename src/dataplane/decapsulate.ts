@@ -52,7 +52,7 @@ export const ipv4Header = (view: DataView, stack: Stack): number =>
   integrity.ipv4Header(view, stack) === integrity.CHECKSUM.BAD ? REASON.IP4_CHECKSUM : ACCEPTED;
 
 /** Options: bad ones are answered with ICMP 12, source routes are never followed (ip_rcv_options). */
-export function ipv4Options(view: DataView, at: number): number {
+function ipv4Options(view: DataView, at: number): number {
   if (ipv4.headerLength(view, at) === ipv4.HEADER_LENGTH) return ACCEPTED;
   if (ipv4.checkOptions(view, at) !== FAULT.NONE) return REASON.IP4_OPTIONS;
   const routed = ipv4.findOption(view, at, OPTION_LSRR) >= 0 || ipv4.findOption(view, at, OPTION_SSRR) >= 0;

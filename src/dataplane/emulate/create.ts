@@ -1,27 +1,22 @@
 /** Building an emulation from a dataplane, which has the cells, their rules and their connections. */
 import { vtepMac } from '../../foundation/lease.ts';
-import type { RejectWith } from '../../rules/model.ts';
+import { createIcmpError } from '../answer/icmp-error.ts';
+import { createIcmpLimits } from '../answer/icmp-limit.ts';
+import { rejectCode } from '../answer/reject.ts';
 import type { Cell } from '../cell.ts';
 import type { Dataplane } from '../dataplane.ts';
 import { createDevices, DEVICE, type Device, type DeviceOptions } from './device.ts';
 import type { Draws } from './draws.ts';
-import { type Emulation, type EmulationOptions, type Host, NO_REJECT, TCP_RESET } from './emulation.ts';
+import { type Emulation, type EmulationOptions, type Host, NO_REJECT } from './emulation.ts';
 import { createPool } from './frame.ts';
 import { localOut } from './local-out.ts';
 import { createNeighbour } from './neighbour.ts';
-import {
-  type Answers,
-  type Listens,
-  NO_TRANSLATION,
-  NOBODY_LISTENS,
-  type Observer,
-  type Translation,
-} from './seams.ts';
+import { preferredSource } from './route.ts';
+import { type Listens, NO_TRANSLATION, NOBODY_LISTENS, type Observer, type Translation } from './seams.ts';
 
 /** What is plugged in. */
 export interface Parts {
   readonly draws: Draws;
-  readonly answers: Answers;
   readonly observer: Observer;
   readonly translation?: Translation;
   readonly listens?: Listens;
@@ -32,42 +27,33 @@ export interface Options extends Omit<EmulationOptions, 'underlayMac'>, Omit<Dev
   readonly underlayMacs: ReadonlyMap<number, number>;
 }
 
-/** ICMP codes of "destination unreachable". */
-const CODES: Readonly<Record<RejectWith, number>> = {
-  'icmp-net-unreachable': 0,
-  'icmp-host-unreachable': 1,
-  'icmp-proto-unreachable': 2,
-  'icmp-port-unreachable': 3,
-  'icmp-net-prohibited': 9,
-  'icmp-host-prohibited': 10,
-  'icmp-admin-prohibited': 13,
-  'tcp-reset': TCP_RESET,
-};
-
 /** An emulation of all cells of `dataplane`. */
 export function createEmulation(dataplane: Dataplane, options: Options, parts: Parts): Emulation {
   const underlayMac = (address: number): number => options.underlayMacs.get(address) ?? -1;
   const names = dataplane.directory.foundation.cells.map(({ interfaces }) => interfaces[0] ?? 'eth0');
   const devices = createDevices(dataplane, names, { ...options, underlayMac });
-  return {
+  const emulation: Emulation = {
     dataplane,
-    hosts: dataplane.cells.map((cell) => createHost(dataplane, cell, devices)),
+    hosts: dataplane.cells.map((cell) => createHost(dataplane, cell, devices, options)),
     devices,
     options: { ...options, underlayMac },
     frames: createPool(),
     backlog: { frames: [], devices: [], next: 0 },
     unresolved: [],
     draws: parts.draws,
-    answers: parts.answers,
     translation: parts.translation ?? NO_TRANSLATION,
     listens: parts.listens ?? NOBODY_LISTENS,
     observer: parts.observer,
     now: 0,
     localOut,
   };
+  for (const host of emulation.hosts) {
+    host.error.isUnicast = (address) => preferredSource(emulation, host, address) !== address;
+  }
+  return emulation;
 }
 
-function createHost(dataplane: Dataplane, cell: Cell, devices: readonly Device[]): Host {
+function createHost(dataplane: Dataplane, cell: Cell, devices: readonly Device[], options: Options): Host {
   const own = devices.filter((device) => device.cell === cell.index);
   const underlay = own.find(({ kind }) => kind === DEVICE.UNDERLAY)!;
   const vtep = own.find(({ kind }) => kind === DEVICE.VTEP)!;
@@ -87,9 +73,10 @@ function createHost(dataplane: Dataplane, cell: Cell, devices: readonly Device[]
     ),
     outputChain: cell.filter.prepare('OUTPUT'),
     rejections: Int8Array.from(cell.filter.rules.rules, ({ rule }) =>
-      rule.target.kind === 'REJECT' ? CODES[rule.target.with] : NO_REJECT,
+      rule.target.kind === 'REJECT' ? rejectCode(rule.target.with) : NO_REJECT,
     ),
     forwarding,
-    peers: new Map(),
+    limits: createIcmpLimits(options.icmpLimits),
+    error: createIcmpError(),
   };
 }

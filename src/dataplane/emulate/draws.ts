@@ -8,6 +8,8 @@ import { PROTOCOL } from '../../wire/protocol.ts';
 export interface Draws {
   /** Identification, 1 to 65535, of an IPv4 packet that the cell numbered `cell` makes (ip_select_ident). */
   identification(cell: number): number;
+  /** What an ICMP error takes from its cell's bucket (icmp_global_consume): 0, 1 or 2. */
+  credit(cell: number): number;
   /**
    * UDP source port of a VXLAN packet of the cell numbered `cell` (udp_flow_src_port). `network` is the offset in `view`
    * of the inner IPv4 header, or -1 when the inner frame carries something else; it ends at `end`.
@@ -30,13 +32,15 @@ const hasPorts = (protocol: number): boolean => protocol === PROTOCOL.TCP || pro
 /** Draws from a seed: a connection keeps its source port, as it does in the kernel; identifications look random. */
 export function createDraws(seed: number): Draws {
   let state = mix(seed, 0x9e3779b9) | 1;
+  const next = (cell: number): number => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return mix(state, cell);
+  };
   return {
-    identification(cell) {
-      state ^= state << 13;
-      state ^= state >>> 17;
-      state ^= state << 5;
-      return mix(state, cell) & 0xffff || 1;
-    },
+    identification: (cell) => next(cell) & 0xffff || 1,
+    credit: (cell) => (next(cell) >>> 0) % 3,
     sourcePort(cell, view, network, end) {
       let hash = mix(seed, cell);
       if (network >= 0) {

@@ -5,14 +5,16 @@
  * one device to another waits in the backlog, first in, first out (net/core/dev.c, enqueue_to_backlog). Timers run
  * when capture time has come to them. Nothing here looks at a clock or at chance.
  */
+
+import type { IcmpError } from '../answer/icmp-error.ts';
+import type { IcmpLimitSettings, IcmpLimits } from '../answer/icmp-limit.ts';
 import type { Cell } from '../cell.ts';
 import type { Dataplane } from '../dataplane.ts';
 import type { Device } from './device.ts';
 import type { Draws } from './draws.ts';
 import type { Frame, FramePool } from './frame.ts';
 import type { Neighbour } from './neighbour.ts';
-import type { Peer } from './peer.ts';
-import type { Answers, Listens, Observer, Translation } from './seams.ts';
+import type { Listens, Observer, Translation } from './seams.ts';
 
 /** A cell as a host. */
 export interface Host {
@@ -23,15 +25,16 @@ export interface Host {
   readonly veths: readonly (Device | undefined)[];
   /** Number of the filter table's chain OUTPUT. */
   readonly outputChain: number;
-  /** What each rule of the filter table that rejects answers with: an ICMP code, TCP_RESET, or NO_REJECT. */
+  /** What each rule of the filter table that rejects answers with (`rejectCode`), or NO_REJECT. */
   readonly rejections: Int8Array;
   /** The VTEP's forwarding entries: underlay address by hardware address. */
   readonly forwarding: Map<number, number>;
-  /** Those that it complained to, by address. */
-  readonly peers: Map<number, Peer>;
+  /** How many ICMP errors it still may send. */
+  readonly limits: IcmpLimits;
+  /** The answer that is being written. */
+  readonly error: IcmpError;
 }
 
-export const TCP_RESET = -1;
 export const NO_REJECT = -2;
 
 export interface EmulationOptions {
@@ -40,6 +43,7 @@ export interface EmulationOptions {
   /** The underlay's network around a cell's address, and its router; 0 for none. */
   readonly underlayPrefixLength: number;
   readonly gateway: number;
+  readonly icmpLimits: IcmpLimitSettings;
   /** Hardware address of the host with an underlay address; -1 when nobody answers for it. */
   readonly underlayMac: (address: number) => number;
 }
@@ -55,7 +59,6 @@ export interface Emulation {
   /** Neighbours that were asked for and have not answered. */
   readonly unresolved: Neighbour[];
   readonly draws: Draws;
-  readonly answers: Answers;
   readonly translation: Translation;
   readonly listens: Listens;
   readonly observer: Observer;

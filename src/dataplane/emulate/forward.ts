@@ -9,6 +9,7 @@ import { sendError } from './answer.ts';
 import type { Emulation, Host } from './emulation.ts';
 import { drop } from './end.ts';
 import { CAST, type Frame } from './frame.ts';
+import { forwardOptions } from './options.ts';
 import { output } from './output.ts';
 import { refuse, walk } from './packet.ts';
 import { redirect } from './redirect.ts';
@@ -57,6 +58,7 @@ function filter(emulation: Emulation, host: Host, frame: Frame): void {
   packet.outInterface = emulation.devices[frame.out]!.interface;
   const passes = walk(emulation, host, frame, host.cell.forwardChain);
   if (passes) {
+    forwardOptions(emulation, host, frame);
     output(emulation, host, frame);
     return;
   }

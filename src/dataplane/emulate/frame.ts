@@ -8,6 +8,7 @@
  * Headers are put in front and taken off by moving `at`. Frames come from a pool and go back to it: nothing is allocated
  * for a packet once as many frames exist as are on their way at the same time.
  */
+import { VERIFIED, type Verified } from '../answer/rejected-checksum.ts';
 
 /** To whom the link header is addressed (PACKET_HOST and others, include/uapi/linux/if_packet.h). */
 export const CAST = { HOST: 0, BROADCAST: 1, MULTICAST: 2, OTHER_HOST: 3 } as const;
@@ -40,6 +41,11 @@ export interface Frame {
   local: number;
   /** 1 when it goes out by the device it came in by, and its sender could have gone directly. */
   redirect: number;
+  /** One of VERIFIED: what is known of the checksum of its transport header. */
+  verified: Verified;
+  /** Offsets of entries of record route and timestamp options that the way out still writes to; 0 for none. */
+  routeEntry: number;
+  timeEntry: number;
   /** Size of the largest fragment that it was put together from; 0 for a packet that came whole (frag_max_size). */
   largestFragment: number;
   /** 1 when all of its largest fragments said "don't fragment" (IPSKB_FRAG_PMTU). */
@@ -89,6 +95,9 @@ function createFrame(octetCount: number): Frame {
     nextHop: 0,
     local: 0,
     redirect: 0,
+    verified: VERIFIED.NO,
+    routeEntry: 0,
+    timeEntry: 0,
     largestFragment: 0,
     keepsDontFragment: 0,
     pieces: 0,
@@ -126,6 +135,9 @@ export function forget(frame: Frame): void {
   frame.nextHop = 0;
   frame.local = 0;
   frame.redirect = 0;
+  frame.verified = VERIFIED.NO;
+  frame.routeEntry = 0;
+  frame.timeEntry = 0;
   frame.largestFragment = 0;
   frame.keepsDontFragment = 0;
   frame.pieces = 0;

@@ -8,6 +8,7 @@ import * as ipv4 from '../../wire/ipv4.ts';
 import { PROTOCOL } from '../../wire/protocol.ts';
 import * as tcp from '../../wire/tcp.ts';
 import * as udp from '../../wire/udp.ts';
+import { VERIFIED } from '../answer/rejected-checksum.ts';
 import { REASON, VERDICT } from '../verdict.ts';
 import { sendEcho, sendError, sendReset } from './answer.ts';
 import type { Emulation, Host } from './emulation.ts';
@@ -26,6 +27,7 @@ const RESET = 0x04;
 export function input(emulation: Emulation, host: Host, frame: Frame): void {
   const { packet, outcome } = emulation.dataplane;
   packet.outInterface = 0;
+  if (frame.verified === VERIFIED.VALID && frame.largestFragment === 0) frame.verified = VERIFIED.UNNECESSARY;
   if (!walk(emulation, host, frame, host.cell.inputChain)) {
     reject(emulation, host, frame, outcome);
     refuse(emulation, host, frame, outcome);
@@ -116,7 +118,7 @@ function deliverTcp(emulation: Emulation, host: Host, frame: Frame): void {
   } else if (isWrong(emulation, host, frame)) {
     drop(emulation, frame, host.cell.index, REASON.TRANSPORT_CHECKSUM);
   } else {
-    if ((tcp.flags(view, at) & RESET) === 0) sendReset(emulation, host, frame, false);
+    if ((tcp.flags(view, at) & RESET) === 0) sendReset(emulation, host, frame);
     drop(emulation, frame, host.cell.index, REASON.HOST_NO_SOCKET);
   }
 }

@@ -4,6 +4,7 @@ import { type Outcome, RULE_VERDICT } from '../../rules/packet.ts';
 import * as integrity from '../../wire/integrity.ts';
 import { locate } from '../../wire/layers.ts';
 import { LINKTYPE } from '../../wire/protocol.ts';
+import { VERIFIED } from '../answer/rejected-checksum.ts';
 import { reasonOf } from '../cell.ts';
 import * as conntrack from '../conntrack.ts';
 import { trackPacket } from '../forward.ts';
@@ -34,14 +35,25 @@ export function describe(emulation: Emulation, host: Host, frame: Frame): void {
 export function track(emulation: Emulation, host: Host, frame: Frame, arrived: boolean): void {
   describe(emulation, host, frame);
   const { dataplane } = emulation;
-  const { packet, connections, layers } = dataplane;
+  const { packet, layers } = dataplane;
   trackPacket(dataplane, host.cell, frame.view, layers.outer);
-  if (arrived && dataplane.options.strictChecksums && isDamaged(integrity.transport(frame.view, layers.outer))) {
+  if (arrived) checkTransport(emulation, frame);
+  frame.ctstate = packet.ctstate;
+}
+
+/** nf_conntrack looks at the checksums of TCP, UDP and ICMP that come in (net.netfilter.nf_conntrack_checksum). */
+function checkTransport(emulation: Emulation, frame: Frame): void {
+  const { packet, connections, layers, options } = emulation.dataplane;
+  if (!options.strictChecksums) {
+    frame.verified = VERIFIED.UNNECESSARY;
+    return;
+  }
+  const status = integrity.transport(frame.view, layers.outer);
+  if (isDamaged(status)) {
     conntrack.invalid(connections);
     packet.ctstate = connections.ctstate;
     packet.connectionMark = 0;
-  }
-  frame.ctstate = packet.ctstate;
+  } else if (status === integrity.CHECKSUM.GOOD) frame.verified = VERIFIED.VALID;
 }
 
 export const isDamaged = (status: number): boolean =>

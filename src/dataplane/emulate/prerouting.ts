@@ -4,7 +4,8 @@
  */
 import * as icmp from '../../wire/icmp.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
-import { ACCEPTED, ipv4Options } from '../decapsulate.ts';
+import { allowUnroutable } from '../answer/icmp-limit.ts';
+import { ACCEPTED } from '../decapsulate.ts';
 import { REASON } from '../verdict.ts';
 import { sendError } from './answer.ts';
 import { defragment } from './defragment.ts';
@@ -14,13 +15,11 @@ import { drop } from './end.ts';
 import { forward } from './forward.ts';
 import { type Frame, LOCAL } from './frame.ts';
 import { input } from './input.ts';
+import { receiveOptions } from './options.ts';
 import { track } from './packet.ts';
-import { mayComplain, peerAt } from './peer.ts';
 import { routeInput } from './route.ts';
 
 const NETWORK_UNREACHABLE = 0;
-/** The pointer of a parameter problem is the first of its octets 4 to 7. */
-const POINTER = 2 ** 24;
 
 /** The IPv4 packet of `frame` came in by `device`; its header is good. */
 export function prerouting(emulation: Emulation, host: Host, frame: Frame, device: Device): void {
@@ -41,27 +40,16 @@ function arrive(emulation: Emulation, host: Host, frame: Frame, device: Device):
   }
   frame.mark = packet.mark;
   let refused = routeInput(emulation, host, frame, device);
-  if (refused === ACCEPTED) refused = options(emulation, host, frame);
+  if (refused === ACCEPTED) refused = receiveOptions(emulation, host, frame);
   if (refused !== ACCEPTED) drop(emulation, frame, host.cell.index, refused);
   else if (frame.local !== LOCAL.NO) input(emulation, host, frame);
   else if (frame.out < 0) unreachable(emulation, host, frame);
   else forward(emulation, host, frame);
 }
 
-/** ip_rcv_options: bad options are answered, source routes are not followed. */
-function options(emulation: Emulation, host: Host, frame: Frame): number {
-  const refused = ipv4Options(frame.view, frame.network);
-  if (refused === REASON.IP4_OPTIONS) {
-    const pointer = ipv4.badOption(frame.view, frame.network) - frame.network;
-    sendError(emulation, host, frame, icmp.TYPES.PARAMETER_PROBLEM, 0, pointer * POINTER);
-  }
-  return refused;
-}
-
 /** ip_error: there is no route. */
 function unreachable(emulation: Emulation, host: Host, frame: Frame): void {
-  const peer = peerAt(host.peers, ipv4.source(frame.view, frame.network), emulation.now);
-  if (mayComplain(peer, emulation.now))
+  if (allowUnroutable(host.limits, ipv4.source(frame.view, frame.network), emulation.now))
     sendError(emulation, host, frame, icmp.TYPES.DESTINATION_UNREACHABLE, NETWORK_UNREACHABLE, 0);
   drop(emulation, frame, host.cell.index, REASON.ROUTE_NONE);
 }

@@ -142,3 +142,10 @@ export function preferredSource(emulation: Emulation, host: Host, destination: n
   const device = emulation.devices[way.device]!;
   return device.kind === DEVICE.VETH ? HOST_VETH_ADDRESS : device.address;
 }
+
+/** The address that the sender of `frame` knows the host by: what it was sent to when that is the host's; 0 without a route. */
+export function sourceTowards(emulation: Emulation, host: Host, frame: Frame): number {
+  const { view, network } = frame;
+  if (frame.local === LOCAL.ADDRESS) return ipv4.destination(view, network);
+  return preferredSource(emulation, host, ipv4.source(view, network));
+}

@@ -1,43 +1,8 @@
 /**
- * Seams: the parts of a cell that are plugged into the emulation. Each works on octets and offsets and knows nothing of
- * frames; what is not plugged in does nothing.
+ * Seams: what is plugged into the emulation. What is not plugged in does nothing.
  */
 import type { RulePacket } from '../../rules/packet.ts';
 import type { Frame } from './frame.ts';
-
-/** What a host writes when it answers a packet by itself. All lengths are of IPv4 packets with their header; 0 is silence. */
-export interface Answers {
-  /**
-   * The ICMP error `type`/`code` about the IPv4 packet in `[network, end)` of `view`, sent by `source`; `word` is what its
-   * octets 4 to 7 hold (next-hop MTU, pointer, gateway).
-   */
-  error(
-    view: DataView,
-    network: number,
-    end: number,
-    type: number,
-    code: number,
-    word: number,
-    source: number,
-    identification: number,
-    into: DataView,
-    at: number,
-  ): number;
-  /** The TCP reset for the segment in `[network, end)`; `rejected` when a rule asks for it, not a closed port. */
-  reset(
-    view: DataView,
-    network: number,
-    end: number,
-    rejected: boolean,
-    identification: number,
-    into: DataView,
-    at: number,
-  ): number;
-  /** Whether REJECT answers the packet with an ICMP error: not when its transport checksum is wrong (nf_send_unreach). */
-  mayReject(view: DataView, network: number, end: number): boolean;
-  /** The answer to the ICMP query in `[network, end)`. */
-  echo(view: DataView, network: number, end: number, identification: number, into: DataView, at: number): number;
-}
 
 /**
  * The mangle and nat tables. `cell` is a cell's index, `packet` holds what rules see of the IPv4 packet in
@@ -68,14 +33,6 @@ export interface Observer {
 }
 
 const passes = (): boolean => true;
-const never = (): boolean => false;
-const silence = (): number => 0;
 
 export const NO_TRANSLATION: Translation = { prerouting: passes, input: passes, output: passes, postrouting: passes };
-export const NO_ANSWERS: Answers = {
-  error: silence,
-  reset: silence,
-  mayReject: never,
-  echo: silence,
-};
 export const NOBODY_LISTENS: Listens = () => false;

@@ -8,6 +8,7 @@ import * as ipv4 from '../../wire/ipv4.ts';
 import { locate } from '../../wire/layers.ts';
 import { ETHER_TYPE, LINKTYPE } from '../../wire/protocol.ts';
 import * as vxlan from '../../wire/vxlan.ts';
+import { VERIFIED } from '../answer/rejected-checksum.ts';
 import { ACCEPTED, innerFrame, vxlanHeader } from '../decapsulate.ts';
 import { REASON } from '../verdict.ts';
 import { type Emulation, enqueue, type Host } from './emulation.ts';
@@ -33,6 +34,7 @@ export function vxlanReceive(emulation: Emulation, host: Host, frame: Frame, at:
   frame.end = end;
   handOnCongestion(view, frame, outerEcn);
   forget(frame);
+  frame.verified = VERIFIED.VALID;
   enqueue(emulation, frame, host.vtep.index);
 }
 

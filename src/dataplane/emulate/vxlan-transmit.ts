@@ -11,7 +11,6 @@ import * as integrity from '../../wire/integrity.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
 import { locate } from '../../wire/layers.ts';
 import { ETHER_TYPE, LINKTYPE, PROTOCOL } from '../../wire/protocol.ts';
-import * as tcp from '../../wire/tcp.ts';
 import * as udp from '../../wire/udp.ts';
 import * as vxlan from '../../wire/vxlan.ts';
 import type { Emulation, Host } from './emulation.ts';
@@ -21,7 +20,8 @@ import { CAST, type Frame, forget } from './frame.ts';
 const TIME_TO_LIVE = 64;
 const ECT_0 = 2;
 const CONGESTION_EXPERIENCED = 3;
-const NO_CHECKSUM_YET = 0xffff;
+/** A computed checksum of 0 is sent as this (RFC 768). */
+const ALL_ONES = 0xffff;
 
 const outerIp = { ...ipv4.create(), version: 4, ihl: 5, timeToLive: TIME_TO_LIVE, protocol: PROTOCOL.UDP };
 const outerUdp = udp.create();
@@ -77,18 +77,20 @@ function writeUdpChecksum(emulation: Emulation, host: Host, frame: Frame, inner:
   const at = network + ipv4.HEADER_LENGTH;
   const pseudo = checksum.pseudo4(host.cell.underlay, outerIp.destination, PROTOCOL.UDP, end - at);
   const isFinal = !emulation.options.partialChecksums || end - network > host.underlay.mtu;
-  const innerPartial = isFinal ? -1 : partialInside(emulation, frame, inner);
-  if (innerPartial >= 0) udp.setChecksum(view, at, localOffload(view, at, inner, innerPartial, pseudo));
+  const unfinished = partialInside(emulation, frame, inner);
+  if (unfinished >= 0) udp.setChecksum(view, at, localOffload(view, at, inner, unfinished, pseudo));
   else if (isFinal) udp.setChecksum(view, at, nonZero(checksum.complement(pseudo + checksum.sum(view, at, end))));
   else udp.setChecksum(view, at, checksum.fold(pseudo));
+  if (unfinished >= 0 && isFinal) complete(view, inner, unfinished);
 }
 
-const nonZero = (sum: number): number => (sum === 0 ? NO_CHECKSUM_YET : sum);
+const nonZero = (sum: number): number => (sum === 0 ? ALL_ONES : sum);
 
 /** Offset of the inner transport header whose checksum is itself left to the network card, or -1. */
 function partialInside({ dataplane }: Emulation, { view, end }: Frame, inner: number): number {
   if (inner < 0) return -1;
-  const { layers } = dataplane;
+  const { layers, options } = dataplane;
+  if (options.strictChecksums) return -1;
   locate(view, inner, end, end, LINKTYPE.RAW, -1, layers);
   return integrity.transport(view, layers.outer) === integrity.CHECKSUM.PARTIAL ? layers.outer.transport : -1;
 }
@@ -98,7 +100,18 @@ function partialInside({ dataplane }: Emulation, { view, end }: Frame, inner: nu
  * then add up to the complement of what its checksum field holds now.
  */
 function localOffload(view: DataView, at: number, inner: number, transport: number, pseudo: number): number {
-  const protocol = ipv4.protocol(view, inner);
-  const field = protocol === PROTOCOL.TCP ? tcp.checksum(view, transport) : udp.checksum(view, transport);
-  return nonZero(checksum.complement(pseudo + checksum.sum(view, at, transport) + (~field & NO_CHECKSUM_YET)));
+  const field = view.getUint16(checksumField(view, inner, transport));
+  return nonZero(checksum.complement(pseudo + checksum.sum(view, at, transport) + (~field & ALL_ONES)));
+}
+
+const TCP_CHECKSUM = 16;
+const UDP_CHECKSUM = 6;
+
+const checksumField = (view: DataView, inner: number, transport: number): number =>
+  transport + (ipv4.protocol(view, inner) === PROTOCOL.TCP ? TCP_CHECKSUM : UDP_CHECKSUM);
+
+/** What a network card does, or the kernel in its place: the field holds the pseudo-header's sum already. */
+function complete(view: DataView, inner: number, transport: number): void {
+  const sum = checksum.sum(view, transport, ipv4.payloadEnd(view, inner));
+  view.setUint16(checksumField(view, inner, transport), nonZero(checksum.complement(sum)));
 }
