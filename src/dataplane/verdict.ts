@@ -115,7 +115,9 @@ export const REASONS: readonly ReasonText[] = [
   reason('host.underlay', 'it is for the cell’s own underlay address'),
   reason('host.no-socket', 'no program of the cell listens there', 'NO_SOCKET'),
   reason('host.no-protocol', 'the cell does not speak its protocol', 'IP_NOPROTO'),
-  reason('transport.checksum', 'the checksum of its transport header is wrong'),
+  reason('transport.too-small', 'it is too short for its transport header', 'PKT_TOO_SMALL'),
+  reason('tcp.checksum', 'its TCP checksum is wrong', 'TCP_CSUM'),
+  reason('icmp.checksum', 'its ICMP checksum is wrong', 'ICMP_CSUM'),
 ];
 
 const number = (code: string): number => REASONS.findIndex((entry) => entry.code === code);
@@ -186,7 +188,9 @@ export const REASON = {
   HOST_UNDERLAY: number('host.underlay'),
   HOST_NO_SOCKET: number('host.no-socket'),
   HOST_NO_PROTOCOL: number('host.no-protocol'),
-  TRANSPORT_CHECKSUM: number('transport.checksum'),
+  TRANSPORT_TOO_SMALL: number('transport.too-small'),
+  TCP_CHECKSUM: number('tcp.checksum'),
+  ICMP_CHECKSUM: number('icmp.checksum'),
 } as const;
 
 /** Reasons that speak of a wrong header; packets refused for them are malformed, not merely dropped. */

@@ -21,7 +21,6 @@ import { vxlanReceive } from './vxlan-receive.ts';
 const IGMP = 2;
 const PROTOCOL_UNREACHABLE = 2;
 const PORT_UNREACHABLE = 3;
-const RESET = 0x04;
 
 /** Deliver `frame`, which was tracked and is for the host. */
 export function input(emulation: Emulation, host: Host, frame: Frame): void {
@@ -106,19 +105,19 @@ function deliverUdp(emulation: Emulation, host: Host, frame: Frame): void {
 const listens = (emulation: Emulation, host: Host, frame: Frame, protocol: number, port: number): boolean =>
   emulation.listens(host.cell.index, protocol, ipv4.destination(frame.view, frame.network), port);
 
-/** tcp_v4_rcv without a socket. */
+/** tcp_v4_rcv: a program, or a reset. */
 function deliverTcp(emulation: Emulation, host: Host, frame: Frame): void {
   const { view } = frame;
   const at = transportOf(frame, tcp.HEADER_LENGTH);
   const length = at < 0 ? 0 : tcp.headerLength(view, at);
   if (at < 0 || length < tcp.HEADER_LENGTH || length > frame.end - at) {
-    drop(emulation, frame, host.cell.index, REASON.TRANSPORT_TRUNCATED);
+    drop(emulation, frame, host.cell.index, REASON.TRANSPORT_TOO_SMALL);
+  } else if (isWrong(emulation, host, frame)) {
+    drop(emulation, frame, host.cell.index, REASON.TCP_CHECKSUM);
   } else if (frame.cast === CAST.HOST && listens(emulation, host, frame, PROTOCOL.TCP, tcp.destinationPort(view, at))) {
     taken(emulation, host, frame);
-  } else if (isWrong(emulation, host, frame)) {
-    drop(emulation, frame, host.cell.index, REASON.TRANSPORT_CHECKSUM);
   } else {
-    if ((tcp.flags(view, at) & RESET) === 0) sendReset(emulation, host, frame);
+    if ((tcp.flags(view, at) & tcp.FLAG.RST) === 0) sendReset(emulation, host, frame);
     drop(emulation, frame, host.cell.index, REASON.HOST_NO_SOCKET);
   }
 }
@@ -127,9 +126,9 @@ function deliverTcp(emulation: Emulation, host: Host, frame: Frame): void {
 function deliverIcmp(emulation: Emulation, host: Host, frame: Frame): void {
   const at = transportOf(frame, icmp.HEADER_LENGTH);
   if (at < 0) {
-    drop(emulation, frame, host.cell.index, REASON.TRANSPORT_TRUNCATED);
+    drop(emulation, frame, host.cell.index, REASON.TRANSPORT_TOO_SMALL);
   } else if (isWrong(emulation, host, frame)) {
-    drop(emulation, frame, host.cell.index, REASON.TRANSPORT_CHECKSUM);
+    drop(emulation, frame, host.cell.index, REASON.ICMP_CHECKSUM);
   } else {
     if (icmp.type(frame.view, at) === icmp.TYPES.ECHO) sendEcho(emulation, host, frame);
     taken(emulation, host, frame);

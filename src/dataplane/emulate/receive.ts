@@ -16,6 +16,7 @@ import { prerouting } from './prerouting.ts';
 import { DIRECTION } from './seams.ts';
 
 const BROADCAST = 0xffffffffffff;
+const TAG_AND_TYPE = 6;
 /** The bit of a MAC address that makes it a group's, as a factor: it sits above what a 32-bit operation can see. */
 const GROUP_BIT = 2 ** 40;
 
@@ -26,8 +27,20 @@ function castOf(destination: number, own: number): number {
   return Math.floor(destination / GROUP_BIT) % 2 === 1 ? CAST.MULTICAST : CAST.OTHER_HOST;
 }
 
+/** A VLAN tag is taken off before anybody sees the frame (skb_vlan_untag), which needs it and the type behind it. */
+function isTagCut({ view, at, end }: Frame): boolean {
+  const length = end - at - ethernet.HEADER_LENGTH;
+  if (length < 0 || length >= TAG_AND_TYPE) return false;
+  const type = ethernet.type(view, at);
+  return type === ETHER_TYPE.VLAN || type === ETHER_TYPE.SERVICE_VLAN;
+}
+
 /** `device` receives `frame`, whose Ethernet header is at `at`. */
 export function receive(emulation: Emulation, frame: Frame, device: Device): void {
+  if (isTagCut(frame)) {
+    drop(emulation, frame, device.cell, REASON.FRAME_TOO_SMALL);
+    return;
+  }
   emulation.observer.passed(frame, device.index, DIRECTION.IN);
   frame.device = device.index;
   const { layers } = emulation.dataplane;
