@@ -264,7 +264,10 @@ function broadcasts(): Offence[] {
   return [...toGroups, ...inFrames];
 }
 
-const pad = (octets: readonly number[]): number[] => [...octets, ...Array<number>((4 - (octets.length & 3)) & 3).fill(0)];
+const pad = (octets: readonly number[]): number[] => [
+  ...octets,
+  ...Array<number>((4 - (octets.length & 3)) & 3).fill(0),
+];
 const OWN = [10, 1, 0, 1];
 
 /** Options that are right, or wrong in one way each. */
