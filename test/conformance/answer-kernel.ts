@@ -51,8 +51,9 @@ const SENDER_MAC = '020000000002';
 
 export interface Setup {
   readonly backend: 'nft' | 'legacy';
-  /** Arguments of `ip`, of `iptables` and of `sysctl -w`. */
+  /** Arguments of `ip`, of `bridge`, of `iptables` and of `sysctl -w`. */
   readonly network: readonly string[];
+  readonly bridge?: readonly string[];
   readonly rules: readonly (readonly string[])[];
   readonly settings: readonly string[];
 }
@@ -83,7 +84,7 @@ function read(text: string): Back {
 let made = 0;
 
 /** What the kernel sent after each packet, in order; IPv4 only. */
-export function askKernel({ backend, network, rules, settings }: Setup, sent: readonly Sent[]): Back[] {
+export function askKernel({ backend, network, bridge = [], rules, settings }: Setup, sent: readonly Sent[]): Back[] {
   made += 1;
   const namespace = `tagplane-answer-${process.pid}-${made}`;
   run('ip', ['netns', 'add', namespace]);
@@ -91,7 +92,11 @@ export function askKernel({ backend, network, rules, settings }: Setup, sent: re
     for (const setting of [...QUIET, ...settings]) runIn(namespace, 'sysctl', ['-qw', setting]);
     const restore = `*filter\n${rules.map((words) => words.join(' ')).join('\n')}\nCOMMIT\n`;
     runIn(namespace, `xtables-${backend}-multi`, ['iptables-restore'], { input: restore });
-    const commands = [`ip link set tap0 address 02:00:00:00:00:01`, ...network.map((words) => `ip ${words}`)];
+    const commands = [
+      `ip link set tap0 address 02:00:00:00:00:01`,
+      ...network.map((words) => `ip ${words}`),
+      ...bridge.map((words) => `bridge ${words}`),
+    ];
     const input = sent.map(line).join('');
     const { stdout, stderr } = runIn(namespace, 'python3', ['-c', PROGRAM, commands.join(' && ')], { input });
     if (stderr !== '') throw new Error(stderr);

@@ -5,7 +5,7 @@
  *
  *     sender 10.1.0.0/16, 10.7.0.0/16 ... | tap0 10.1.0.1 | cell | tap1 10.2.0.1 | 10.2.0.2 and beyond
  */
-import { createIcmpError, writeIcmpError } from '../../../src/dataplane/answer/icmp-error.ts';
+import { createIcmpError, type IcmpError, writeIcmpError } from '../../../src/dataplane/answer/icmp-error.ts';
 import { receiveOptions } from '../../../src/dataplane/answer/receive-options.ts';
 import { rejectCode, writeReject } from '../../../src/dataplane/answer/reject.ts';
 import { VERIFIED, type Verified, verify } from '../../../src/dataplane/answer/rejected-checksum.ts';
@@ -41,6 +41,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
 };
 const REDIRECT_GATEWAY = '10.1.0.3';
 const SMALL_MTU = 600;
+const BROADCAST = '10.1.255.255';
+const [TCP, UDP] = [6, 17];
 
 /** Arguments of `ip` that build the cell in a namespace that has tap0 and tap1. */
 export const NETWORK: readonly string[] = [
@@ -82,7 +84,7 @@ export const RULES: readonly (readonly string[])[] = [
   ...KINDS.map((_, kind) => rule('FORWARD', `10.2.10.${kind}`, kind)),
   ...KINDS.map((_, kind) => rule('INPUT', `10.1.20.${kind}`, kind)),
   ['-A', 'INPUT', '-d', `10.1.20.${TCP_RESET}`, '-j', 'DROP'],
-  ...['10.1.255.255', '255.255.255.255', '224.0.0.1'].flatMap((group) => [
+  ...[BROADCAST, '255.255.255.255', '224.0.0.1'].flatMap((group) => [
     rule('INPUT', group, TCP_RESET),
     rule('INPUT', group, 3),
   ]),
@@ -111,72 +113,97 @@ export interface Circumstances {
 
 const dotted = (octets: Uint8Array, at: number): string => octets.subarray(at, at + 4).join('.');
 const isUnicast = (one: number): boolean =>
-  !LOCAL.some((local) => address(local) === one) && one >>> 28 < 0xe && one !== address('10.1.255.255');
+  !LOCAL.some((local) => address(local) === one) && one >>> 28 < 0xe && one !== address(BROADCAST);
+
+/** A packet on its way through the cell. */
+interface Passage {
+  readonly octets: Uint8Array;
+  readonly view: DataView;
+  readonly source: string;
+  readonly destination: string;
+  readonly error: IcmpError;
+  readonly into: DataView;
+  readonly verified: Verified;
+}
+
+/** Answers are written behind some octets, at an odd place. */
+const AT = 7;
 
 /** The answer to `packet`, or why there is none: one of UNANSWERED, 0 when the cell has nothing to complain about. */
 export function answer(packet: Uint8Array, circumstances: Circumstances): Uint8Array | number {
   const octets = packet.slice();
   const view = new DataView(octets.buffer);
-  const source = dotted(octets, 12);
-  const destination = dotted(octets, 16);
-  const back = routeTo(source)!;
-  const isLocal = LOCAL.includes(destination);
-  const isGroup = octets[16]! >= 224 || destination === '10.1.255.255';
-  const error = createIcmpError();
-  error.source = sourceAddress(address(destination), isLocal, 0, address(back.source));
-  error.mtu = back.mtu;
-  error.identification = circumstances.identification;
-  error.milliseconds = circumstances.received;
-  error.isUnicast = isUnicast;
-  error.groupFrame = circumstances.groupFrame ? 1 : 0;
-  error.broadcast = isGroup ? 1 : 0;
+  const [source, destination] = [dotted(octets, 12), dotted(octets, 16)];
+  const error = errorFor(source, destination, circumstances);
+  const into = new Uint8Array(AT + 600).fill(0xa5);
   const verified = verifiedAtFirst(view, circumstances.conntrack);
+  const passage = { octets, view, source, destination, error, into: new DataView(into.buffer), verified };
   const pointer = receiveOptions(view, 0, error);
   error.milliseconds = circumstances.answered;
-  const into = new Uint8Array(600).fill(0xa5);
-  const target = new DataView(into.buffer);
-  const plain = (type: number, code: number, information = 0): number => {
-    Object.assign(error, { type, code, information });
-    return writeIcmpError(view, 0, octets.length, error, target, 7);
-  };
-  const reject = (kind: number, known: Verified): number =>
-    kind === TCP_RESET && octets[9] !== 6
-      ? 0
-      : writeReject(view, 0, octets.length, rejectCode(KINDS[kind]!), known, error, target, 7);
-
-  const decide = (): number => {
-    if (pointer !== 0) return plain(12, 0, pointer * 2 ** 24);
-    if (asksForRoute(view)) return 0;
-    if (isGroup) return reject(octets[9] === 6 ? TCP_RESET : 3, asInput(verified));
-    if (isLocal) return deliver();
-    if (circumstances.groupFrame) return 0;
-    if (destination.startsWith('10.66.')) return plain(3, 1);
-    if (destination.startsWith('10.67.')) return plain(3, 13);
-    if (destination.startsWith('10.99.')) return plain(3, 0);
-    return forward();
-  };
-  const deliver = (): number => {
-    if (destination.startsWith('10.1.20.')) return reject(octets[19]!, asInput(verified));
-    if (octets[9] === 17) {
-      const headers = (octets[0]! & 0xf) * 4;
-      error.trimmed = octets.length - headers - view.getUint16(headers + 4);
-      return plain(3, 3);
-    }
-    return plain(3, 2);
-  };
-  const forward = (): number => {
-    if (octets[8]! <= 1) return plain(11, 0);
-    const small = destination.startsWith('10.3.');
-    if (small && octets.length > SMALL_MTU && (octets[6]! & 0x40) !== 0) return plain(3, 4, SMALL_MTU);
-    countDown(view);
-    // Only a sender on the same link is told of the other gateway.
-    if (destination.startsWith('10.4.') && source.startsWith('10.1.')) return plain(5, 1, address(REDIRECT_GATEWAY));
-    return destination.startsWith('10.2.10.') ? reject(octets[19]!, verified) : 0;
-  };
-  const length = decide();
+  const length = pointer === 0 ? route(passage) : plain(passage, 12, 0, pointer * 2 ** 24);
   if (length <= 0) return length;
-  // Turned round, a source route may begin with a host to which the cell knows no way.
-  return routeTo(dotted(into, 7 + 16)) === undefined ? 0 : into.slice(7, 7 + length);
+  // Turned round, a source route may begin with the cell itself, or with a host to which it knows no way.
+  const next = dotted(into, AT + 16);
+  return LOCAL.includes(next) || routeTo(next) === undefined ? 0 : into.slice(AT, AT + length);
+}
+
+const isGroup = (destination: string): boolean => Number.parseInt(destination, 10) >= 224 || destination === BROADCAST;
+
+function errorFor(source: string, destination: string, circumstances: Circumstances): IcmpError {
+  const back = routeTo(source)!;
+  return {
+    ...createIcmpError(),
+    source: sourceAddress(address(destination), LOCAL.includes(destination), 0, address(back.source)),
+    mtu: back.mtu,
+    identification: circumstances.identification,
+    milliseconds: circumstances.received,
+    isUnicast,
+    groupFrame: circumstances.groupFrame ? 1 : 0,
+    broadcast: isGroup(destination) ? 1 : 0,
+  };
+}
+
+function plain({ view, octets, error, into }: Passage, type: number, code: number, information = 0): number {
+  Object.assign(error, { type, code, information });
+  return writeIcmpError(view, 0, octets.length, error, into, AT);
+}
+
+function reject({ view, octets, error, into }: Passage, kind: number, verified: Verified): number {
+  if (kind === TCP_RESET && octets[9] !== TCP) return 0;
+  return writeReject(view, 0, octets.length, rejectCode(KINDS[kind]!), verified, error, into, AT);
+}
+
+function route(passage: Passage): number {
+  const { view, octets, destination, error, verified } = passage;
+  if (asksForRoute(view)) return 0;
+  if (isGroup(destination)) return reject(passage, octets[9] === TCP ? TCP_RESET : 3, asInput(verified));
+  if (LOCAL.includes(destination)) return deliver(passage);
+  if (error.groupFrame === 1) return 0;
+  if (destination.startsWith('10.66.')) return plain(passage, 3, 1);
+  if (destination.startsWith('10.67.')) return plain(passage, 3, 13);
+  if (destination.startsWith('10.99.')) return plain(passage, 3, 0);
+  return forward(passage);
+}
+
+function deliver(passage: Passage): number {
+  const { view, octets, destination, error, verified } = passage;
+  if (destination.startsWith('10.1.20.')) return reject(passage, octets[19]!, asInput(verified));
+  if (octets[9] !== UDP) return plain(passage, 3, 2);
+  const headers = (octets[0]! & 0xf) * 4;
+  error.trimmed = octets.length - headers - view.getUint16(headers + 4);
+  return plain(passage, 3, 3);
+}
+
+function forward(passage: Passage): number {
+  const { view, octets, source, destination, verified } = passage;
+  if (octets[8]! <= 1) return plain(passage, 11, 0);
+  const isTooBig = destination.startsWith('10.3.') && octets.length > SMALL_MTU;
+  if (isTooBig && (octets[6]! & 0x40) !== 0) return plain(passage, 3, 4, SMALL_MTU);
+  countDown(view);
+  if (destination.startsWith('10.2.10.')) return reject(passage, octets[19]!, verified);
+  // Only a sender on the same link is told of the other gateway.
+  const isDetour = destination.startsWith('10.4.') && source.startsWith('10.1.');
+  return isDetour ? plain(passage, 5, 1, address(REDIRECT_GATEWAY)) : 0;
 }
 
 /** Source routes are not accepted, neither loose nor strict. */
@@ -192,25 +219,26 @@ function countDown(view: DataView): void {
 
 /** Conntrack verifies TCP, UDP and ICMP whose headers make sense, when they come in. */
 function verifiedAtFirst(view: DataView, conntrack: boolean): Verified {
+  return conntrack && makesSense(view) && verify(view, 0, view.byteLength) === 0 ? VERIFIED.VALID : VERIFIED.NO;
+}
+
+function makesSense(view: DataView): boolean {
   const at = (view.getUint8(0) & 0xf) * 4;
   const length = view.byteLength - at;
-  const makesSense = (): boolean => {
-    switch (view.getUint8(9)) {
-      case 1:
-        return length >= 8;
-      case 6: {
-        const header = length < 20 ? 0 : (view.getUint8(at + 12) >>> 4) * 4;
-        return header >= 20 && header <= length;
-      }
-      case 17: {
-        const declared = length < 8 ? 0 : view.getUint16(at + 4);
-        return declared >= 8 && declared <= length && view.getUint16(at + 6) !== 0;
-      }
-      default:
-        return false;
+  switch (view.getUint8(9)) {
+    case 1:
+      return length >= 8;
+    case TCP: {
+      const header = length < 20 ? 0 : (view.getUint8(at + 12) >>> 4) * 4;
+      return header >= 20 && header <= length;
     }
-  };
-  return conntrack && makesSense() && verify(view, 0, view.byteLength) === 0 ? VERIFIED.VALID : VERIFIED.NO;
+    case UDP: {
+      const declared = length < 8 ? 0 : view.getUint16(at + 4);
+      return declared >= 8 && declared <= length && view.getUint16(at + 6) !== 0;
+    }
+    default:
+      return false;
+  }
 }
 
 const asInput = (verified: Verified): Verified => (verified === VERIFIED.VALID ? VERIFIED.UNNECESSARY : verified);

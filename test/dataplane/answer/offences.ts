@@ -211,31 +211,37 @@ function icmpTypes(): Offence[] {
   return list;
 }
 
-function otherReasons(): Offence[] {
+const REASONS: readonly (readonly [way: string, to: string, fields: HeaderFields])[] = [
+  ['rejected', FORWARDED(6), {}],
+  ['rejected with options', FORWARDED(6), { options: [7, 7, 8, 1, 2, 3, 4, 0] }],
+  ['rejected with 40 octets of options', LOCAL(6), { options: [7, 39, 40, ...bytes(36), 0] }],
+  ['for a local address', LOCAL(6), {}],
+  ['out of time', '10.2.0.2', { timeToLive: 1 }],
+  ['TTL 0', '10.2.0.2', { timeToLive: 0 }],
+  ['TTL 2', '10.2.0.2', { timeToLive: 2 }],
+  ['too big', '10.3.0.9', { fragment: 0x4000 }],
+  ['too big, may be fragmented', '10.3.0.9', {}],
+  ['too big and out of time', '10.3.0.9', { fragment: 0x4000, timeToLive: 1 }],
+  ['without a port', '10.1.0.1', {}],
+];
+
+/** Every reason that a router has, on paths back with another source or a smaller MTU. */
+function sizesAndPaths(): Offence[] {
   const list: Offence[] = [];
-  for (const source of ['10.1.7', '10.7.1', '10.9.1', '10.8.1', '10.8.2', '10.8.3', '10.8.4']) {
+  for (const network of ['10.1.7', '10.7.1', '10.9.1', '10.8.1', '10.8.2', '10.8.3', '10.8.4']) {
     for (const size of [0, 40, 41, 200, 372, 373, 700, 1300]) {
-      for (const [way, destination, fields] of [
-        ['rejected', FORWARDED(6), {}],
-        ['rejected with options', FORWARDED(6), { options: [7, 7, 8, 1, 2, 3, 4, 0] }],
-        ['rejected with 40 octets of options', LOCAL(6), { options: [7, 39, 40, ...bytes(36), 0] }],
-        ['for a local address', LOCAL(6), {}],
-        ['out of time', '10.2.0.2', { timeToLive: 1 }],
-        ['TTL 0', '10.2.0.2', { timeToLive: 0 }],
-        ['TTL 2', '10.2.0.2', { timeToLive: 2 }],
-        ['too big', '10.3.0.9', { fragment: 0x4000 }],
-        ['too big, may be fragmented', '10.3.0.9', {}],
-        ['too big and out of time', '10.3.0.9', { fragment: 0x4000, timeToLive: 1 }],
-        ['without a port', '10.1.0.1', {}],
-      ] as const) {
-        const ends = { source: `${source}.${size & 0xff}`, destination };
-        list.push({
-          name: `${way}, ${size} octets from ${source}`,
-          packet: ipv4(ends, 17, udp(ends, 99, 98, bytes(size)), fields),
-        });
+      for (const [way, destination, fields] of REASONS) {
+        const ends = { source: `${network}.${size & 0xff}`, destination };
+        const name = `${way}, ${size} octets from ${network}`;
+        list.push({ name, packet: ipv4(ends, 17, udp(ends, 99, 98, bytes(size)), fields) });
       }
     }
   }
+  return list;
+}
+
+function otherReasons(): Offence[] {
+  const list: Offence[] = [];
   for (const to of ['10.66.1.1', '10.67.1.1', '10.99.1.1']) {
     for (const name of NAMES) list.push({ name: `${name} without a way to ${to}`, packet: packet(to, name) });
   }
@@ -351,33 +357,34 @@ function optionsOffences(): Offence[] {
   );
 }
 
-/** Options put together at random from pieces that nearly fit. */
+/** An option put together at random, more often nearly right than wrong. */
+function randomOption(number: (below: number) => number): number[] {
+  const kinds = [0, 1, 7, 7, 68, 68, 68, 131, 134, 137, 148, 99];
+  const kind = kinds[number(kinds.length)]!;
+  if (kind < 2) return number(4) === 0 ? [kind] : [1];
+  const isTime = kind === 68;
+  const addresses = Array.from({ length: 1 + number(4) }, () =>
+    number(3) === 0 ? OWN : [10, 9, 0, number(256)],
+  ).flat();
+  const body = [(isTime ? 5 : 4) + 4 * number(4), ...(isTime ? [number(4)] : []), ...addresses];
+  const option = [kind, 2 + body.length, ...body];
+  if (number(6) === 0) option[2] = number(40);
+  if (number(12) === 0) option[3] = number(256);
+  if (number(12) === 0) option[1] = number(40);
+  return option;
+}
+
 function randomOptions(count: number): Offence[] {
   const number = numbersFrom(7);
-  const kinds = [0, 1, 7, 7, 68, 68, 131, 134, 137, 148, 99];
   return Array.from({ length: count }, (_, index) => {
     const octets: number[] = [];
     const size = 4 * (1 + number(10));
-    while (octets.length < size) {
-      const kind = kinds[number(kinds.length)]!;
-      const length = kind < 2 ? 0 : 2 + number(22);
-      octets.push(kind);
-      if (length === 0) continue;
-      const pointer = kind === 68 ? 5 + 4 * number(4) : 4 + 4 * number(4);
-      const flag = number(4) + (number(8) === 0 ? 0xf0 : 0);
-      const body = [
-        number(8) === 0 ? number(40) : pointer,
-        kind === 68 ? flag : number(256),
-        ...bytes(length, number(256)),
-      ];
-      octets.push(length, ...body.slice(0, length - 2));
-    }
+    while (octets.length < size) octets.push(...randomOption(number));
     const [way, to, name, timeToLive] = OPTION_WAYS[number(OPTION_WAYS.length)]!;
+    // Now and then the last option does not fit, or is not whole.
+    const options = pad(number(3) === 0 ? octets.slice(0, size) : octets.slice(0, 40));
     const source = sender(way === 'by a detour' ? '10.1' : '10.9');
-    return {
-      name: `random options ${index}: ${way}`,
-      packet: packet(to, name, { options: octets.slice(0, size), timeToLive }, source),
-    };
+    return { name: `random options ${index}: ${way}`, packet: packet(to, name, { options, timeToLive }, source) };
   });
 }
 
@@ -393,9 +400,10 @@ export function offences(): Offence[] {
     ...shortOnes(),
     ...fragments(),
     ...icmpTypes(),
+    ...sizesAndPaths(),
     ...otherReasons(),
     ...broadcasts(),
     ...optionsOffences(),
-    ...randomOptions(400),
+    ...randomOptions(2000),
   ];
 }
