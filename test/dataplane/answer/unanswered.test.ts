@@ -2,13 +2,17 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createIcmpError, type IcmpError, writeIcmpError } from '../../../src/dataplane/answer/icmp-error.ts';
+import { receiveOptions } from '../../../src/dataplane/answer/receive-options.ts';
 import { rejectCode, writeReject } from '../../../src/dataplane/answer/reject.ts';
 import { VERIFIED, type Verified } from '../../../src/dataplane/answer/rejected-checksum.ts';
 import { sourceAddress } from '../../../src/dataplane/answer/source-address.ts';
 import { writeTcpReset } from '../../../src/dataplane/answer/tcp-reset.ts';
 import { UNANSWERED, UNANSWERED_BECAUSE } from '../../../src/dataplane/answer/unanswered.ts';
 import type { RejectWith } from '../../../src/rules/model.ts';
+import { FAULT } from '../../../src/wire/fault.ts';
+import * as ipv4Header from '../../../src/wire/ipv4.ts';
 import { address, FLAG, type HeaderFields, icmp, ipv4, tcp, udp } from '../packets.ts';
+import { numbersFrom } from './offences.ts';
 
 const test = suite('dataplane/answer/unanswered');
 const ENDS = { source: '10.255.1.4', destination: '10.255.2.7' };
@@ -123,6 +127,41 @@ test('a capture that ends early never changes an answer: it is the same one or n
         `reset at ${end}`,
       );
     }
+  }
+});
+
+test('whatever the octets are, nothing outside of them is read, and nothing outside of 576 written', () => {
+  const number = numbersFrom(11);
+  const kinds = [1, 6, 7, 17, 68, 131, 134, 137];
+  for (let i = 0; i < 30_000; i += 1) {
+    const length = 20 + number(80);
+    const packet = Uint8Array.from({ length }, () => (number(3) === 0 ? kinds[number(kinds.length)]! : number(256)));
+    packet[0] = 0x40 | number(16);
+    packet[2] = 0;
+    if (number(4) > 0) packet[3] = length;
+    packet.fill(0, 6, 8);
+    packet[9] = number(2) === 0 ? 6 : 1;
+    const octets = view(packet);
+    const fields = { type: number(2) === 0 ? 12 : 3, information: number(64) * 2 ** 24, mtu: 68 + number(600) };
+    const error = errorWith({ ...fields, isUnicast: () => number(2) === 0 });
+    const isWhole = ipv4Header.check(octets, 0, length) === FAULT.NONE;
+    if (isWhole && number(2) === 0) receiveOptions(octets, 0, error);
+    const into = new DataView(new ArrayBuffer(576));
+    assert.ok(writeIcmpError(octets, 0, length, error, into, 0) <= 576);
+    assert.ok(writeTcpReset(octets, 0, length, VERIFIED.UNNECESSARY, error, into, 0) <= 40);
+    writeReject(octets, 0, length, 3, VERIFIED.NO, error, into, 0);
+  }
+});
+
+test('options too short for a pointer, at the very end of a packet that nobody looked at before', () => {
+  for (const options of [
+    [1, 1, 7, 2],
+    [1, 68, 3, 5],
+    [1, 1, 68, 2],
+    [1, 1, 131, 2],
+    [1, 1, 137, 2],
+  ]) {
+    assert.is(unreachable(ipv4(ENDS, 200, [], { options })), 28 + 24, String(options));
   }
 });
 
