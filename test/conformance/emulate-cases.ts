@@ -79,6 +79,16 @@ const echo = (source: string, destination: string, length = 24, fields: HeaderFi
 const other = (source: string, destination: string, protocol: number): Uint8Array =>
   ipv4({ source, destination }, protocol, BULK(24));
 
+/** UDP-Lite whose checksum covers `covered` octets, 0 for all of them (RFC 3828). */
+function lite(source: string, destination: string, covered: number): Uint8Array {
+  const length = 28;
+  const datagram = [160, 1, 0, 53, 0, covered, 0, 0, ...BULK(length - 8)];
+  const long = (text: string): number[] => text.split('.').map(Number);
+  const pseudo = [...long(source), ...long(destination), 0, 136, 0, length];
+  const sum = checksum([...pseudo, ...datagram.slice(0, covered === 0 ? length : covered)]);
+  return ipv4({ source, destination }, 136, [...datagram.slice(0, 6), sum >>> 8, sum & 0xff, ...datagram.slice(8)]);
+}
+
 /** `packet` with octets changed; the header checksum is as right as it was unless `at` is in it. */
 function changed(packet: Uint8Array, at: number, ...values: readonly number[]): Uint8Array {
   const copy = packet.slice();
@@ -219,6 +229,9 @@ const CONTAINER_CASES: readonly CraftedFrame[] = [
   sends('the other cell’s VTEP, echo as long as the MTU', FRONTEND, echo(FRONTEND, VTEP_B, 1422)),
   sends('the other cell’s VTEP, protocol 253', FRONTEND, other(FRONTEND, VTEP_B, 253)),
   sends('the other cell’s VTEP, IGMP', FRONTEND, other(FRONTEND, VTEP_B, 2)),
+  sends('the other cell’s VTEP, UDP-Lite with a wrong checksum', FRONTEND, other(FRONTEND, VTEP_B, 136)),
+  sends('the other cell’s VTEP, UDP-Lite', FRONTEND, lite(FRONTEND, VTEP_B, 0)),
+  sends('the other cell’s VTEP, UDP-Lite, covered in part', FRONTEND, lite(FRONTEND, VTEP_B, 12)),
   sends('its own address', FRONTEND, syn(FRONTEND, FRONTEND, 8080)),
   {
     ...sends('another MAC address', FRONTEND, []),

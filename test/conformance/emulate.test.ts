@@ -58,7 +58,9 @@ for line in sys.stdin:
 
 const BETWEEN_FRAMES = 0.02;
 /** Time for three requests a second apart, for three more about the answer to them, and the slack of timers. */
-const AFTER_LAST = 7;
+const AFTER_WAITING = 7;
+const AFTER_OTHERS = 1;
+const secondsAfter = (waiting: number): number => (waiting > 0 ? AFTER_WAITING : AFTER_OTHERS);
 const RANDOM_FRAMES = 300;
 const BETWEEN_WAITING = 0.2;
 
@@ -144,7 +146,7 @@ async function observe(
     });
     const { stdout } = run('python3', ['-c', PROGRAM], { input: `${input.join('\n')}\n` });
     times = stdout.trim().split('\n').map(BigInt);
-    await sleep(AFTER_LAST * 1000);
+    await sleep(secondsAfter(waiting) * 1000);
   });
   const first = times[0]!;
   const read = await Promise.all(taps.map(async ({ name, file }) => ({ name, ...(await readCapture(file)) })));
@@ -161,6 +163,10 @@ async function observe(
 
 /** Number of the case that was sent last before `time`. */
 const caseAt = (sent: readonly number[], time: number): number => sent.findLastIndex((one) => one <= time);
+
+const SHOWN_DIGITS = 300;
+const abridged = (frames: readonly string[]): string =>
+  frames.map((frame) => (frame.length > SHOWN_DIGITS ? `${frame.slice(0, SHOWN_DIGITS)}...` : frame)).join(' ');
 
 /** The differences, by case and tap. The frames that wait are taken together, in any order: a second has jiffies to spare. */
 function differences(
@@ -181,7 +187,7 @@ function differences(
       const theirs = inWindow(packets, index);
       const own = inWindow(mine, index);
       if (own.join() !== theirs.join())
-        found.push(`${what}, at ${tap}:\n  kernel   ${theirs.join(' ')}\n  tagplane ${own.join(' ')}`);
+        found.push(`${what}, at ${tap}:\n  kernel   ${abridged(theirs)}\n  tagplane ${abridged(own)}`);
     }
   }
   return found;
@@ -209,7 +215,7 @@ async function compare(backend: LabOptions['backend'], cases: readonly CraftedFr
         rules: rulesOf(lab, backend),
         options: { mtus: new Map([[NARROW.tap, NARROW.mtu]]) },
         dataplane: { strictChecksums: true },
-        until: observed.sent.at(-1)! + AFTER_LAST * 1e9,
+        until: observed.sent.at(-1)! + secondsAfter(waiting) * 1e9,
       };
       const ours = travelAs(setup, inputs, expected);
       assert.ok([...expected.values()].flat().length > 2 * cases.length);

@@ -2,6 +2,7 @@
  * Packets for the host itself: net/ipv4/ip_input.c ip_local_deliver. INPUT of the filter table, then the protocol: the VTEP
  * (or nobody) for UDP, nobody for TCP, the host's own ICMP.
  */
+import * as checksum from '../../wire/checksum.ts';
 import * as icmp from '../../wire/icmp.ts';
 import * as integrity from '../../wire/integrity.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
@@ -48,6 +49,9 @@ function deliver(emulation: Emulation, host: Host, frame: Frame): void {
       break;
     case PROTOCOL.ICMP:
       deliverIcmp(emulation, host, frame);
+      break;
+    case PROTOCOL.UDP_LITE:
+      deliverUdpLite(emulation, host, frame);
       break;
     case IGMP:
       taken(emulation, host, frame);
@@ -99,6 +103,26 @@ function deliverUdp(emulation: Emulation, host: Host, frame: Frame): void {
     sendError(emulation, host, frame, icmp.TYPES.DESTINATION_UNREACHABLE, PORT_UNREACHABLE, 0);
     drop(emulation, frame, host.cell.index, REASON.HOST_NO_SOCKET);
   }
+}
+
+/** The same for UDP-Lite (RFC 3828), whose length field says how much the checksum covers; nobody has such a socket. */
+function deliverUdpLite(emulation: Emulation, host: Host, frame: Frame): void {
+  const { view, network, end: packetEnd } = frame;
+  const at = transportOf(frame, udp.HEADER_LENGTH);
+  const length = packetEnd - at;
+  const covered = at < 0 ? 0 : udp.length(view, at) || length;
+  if (at < 0 || covered < udp.HEADER_LENGTH || covered > length || udp.checksum(view, at) === 0) {
+    drop(emulation, frame, host.cell.index, REASON.UDP_LENGTH);
+    return;
+  }
+  const source = ipv4.source(view, network);
+  const pseudo = checksum.pseudo4(source, ipv4.destination(view, network), PROTOCOL.UDP_LITE, length);
+  if (!checksum.isGood(pseudo + checksum.sum(view, at, at + covered))) {
+    drop(emulation, frame, host.cell.index, REASON.UDP_CHECKSUM);
+    return;
+  }
+  sendError(emulation, host, frame, icmp.TYPES.DESTINATION_UNREACHABLE, PORT_UNREACHABLE, 0);
+  drop(emulation, frame, host.cell.index, REASON.HOST_NO_SOCKET);
 }
 
 const listens = (emulation: Emulation, host: Host, frame: Frame, protocol: number, port: number): boolean =>
