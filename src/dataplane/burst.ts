@@ -55,6 +55,10 @@ export interface Burst {
   /** Why a header was refused (a Fault), and where. */
   readonly fault: Uint16Array;
   readonly faultAt: Uint32Array;
+  /** For `tallyOf`: index of a word in `tallies`, -1 for none, and what stood before it when the row was judged. */
+  readonly tally: Int32Array;
+  readonly said: Int32Array;
+  tallies: Int32Array;
 }
 
 const ROWS = BURST_CAPACITY;
@@ -72,7 +76,8 @@ export function create(records: RecordBurst = createRecords()): Burst {
     minuses: new Int32Array(minus),
     rule: new Int32Array(minus, 0, ROWS),
     tag: new Int32Array(minus, ROWS * 4, ROWS),
-    cell: new Int16Array(minus, ROWS * 8, ROWS),
+    tally: new Int32Array(minus, ROWS * 8, ROWS),
+    cell: new Int16Array(minus, ROWS * 12, ROWS),
     mark: new Uint32Array(zero, 0, ROWS),
     source: new Uint32Array(zero, ROWS * 4, ROWS),
     destination: new Uint32Array(zero, ROWS * 8, ROWS),
@@ -87,12 +92,29 @@ export function create(records: RecordBurst = createRecords()): Burst {
     version: new Uint8Array(zero, ROWS * 26, ROWS),
     protocol: new Uint8Array(zero, ROWS * 27, ROWS),
     note: new Uint8Array(zero, ROWS * 28, ROWS),
+    said: new Int32Array(ROWS),
+    tallies: new Int32Array(0),
   };
 }
 
 /** Octets of one row in each buffer. */
 const ZERO_OCTETS = 29;
-const MINUS_OCTETS = 10;
+const MINUS_OCTETS = 14;
+
+/**
+ * A word of the connection of row `i`, for whoever adds packets up by connection: rows that find what was left there with
+ * `setTally` have the same ends, ports, verdict, reason and rule as the row that left it. 0 when nothing was left.
+ */
+export function tallyOf(burst: Burst, i: number): number {
+  const at = burst.tally[i]!;
+  return at >= 0 && burst.tallies[at - 1] === burst.said[i] ? burst.tallies[at]! : 0;
+}
+
+/** Leave `value` for the packets of the connection that are like row `i`, if there is a place for it. */
+export function setTally(burst: Burst, i: number, value: number): void {
+  const at = burst.tally[i]!;
+  if (at >= 0 && burst.tallies[at - 1] === burst.said[i]) burst.tallies[at] = value;
+}
 
 /** Put all rows back to "nothing known yet". */
 export function reset(burst: Burst): void {

@@ -29,6 +29,8 @@ export interface Dataplane {
   readonly cells: readonly Cell[];
   /** 1 for the cells whose part is judged, by index. */
   readonly judged: Uint8Array;
+  /** How many they are. */
+  readonly judgedCells: number;
   /** Who owns an address. */
   readonly directory: Directory;
   /** Number of the host's end of each instance's veth pair, by the directory's instance number. */
@@ -61,9 +63,13 @@ export function create(
   options: Options,
 ): Dataplane {
   const whole = new Uint8Array(WHOLE_OCTETS);
+  const judged = Uint8Array.from(cells, ({ name }) =>
+    Number(options.judged.length === 0 || options.judged.includes(name)),
+  );
   return {
     cells,
-    judged: Uint8Array.from(cells, ({ name }) => Number(options.judged.length === 0 || options.judged.includes(name))),
+    judged,
+    judgedCells: judged.reduce((sum, one) => sum + one, 0),
     directory,
     instanceInterfaces,
     options,

@@ -27,7 +27,7 @@ import {
 } from './decapsulate.ts';
 import { egress } from './egress.ts';
 import { enter } from './enter.ts';
-import { decidePlain, plain as isPlain, survey } from './plain.ts';
+import { decidePlain, survey } from './plain.ts';
 import { hold, isFragment, isWholeCut, releaseExpired, settle } from './reassemble.ts';
 import { decide, describe, isCut, refuse } from './row.ts';
 import { tap } from './tap.ts';
@@ -38,11 +38,19 @@ export function judge(dataplane: Dataplane, burst: Burst): void {
   const { records } = burst;
   reset(burst);
   dataplane.touched = survey(dataplane, burst);
+  const { words } = dataplane.connections;
+  const straight = !dataplane.options.strictChecksums;
   for (let i = 0; i < records.count; i++) {
     if (dataplane.fragments.queues.size !== 0) releaseExpired(dataplane, records.time[i]!);
-    if (isPlain(i)) decidePlain(dataplane, burst, i);
-    else judgeGeneral(dataplane, burst, i);
+    if (!straight || !decidePlain(dataplane, burst, i)) judgeGeneral(dataplane, burst, i);
   }
+  keepTallies(dataplane, burst, words);
+}
+
+/** The table may have moved to other words meanwhile; then what rows say of the old ones holds no more. */
+function keepTallies(dataplane: Dataplane, burst: Burst, words: Int32Array): void {
+  burst.tallies = dataplane.connections.words;
+  if (burst.tallies !== words) burst.tally.fill(-1);
 }
 
 /** Judge row `i`, a frame of any shape. */

@@ -52,6 +52,7 @@ function createCell(
   const table = (rules === undefined ? undefined : tableOf(rules.ruleset, 'filter')) ?? EMPTY_FILTER;
   const filter = compile(table, interfaces, { backend: rules?.backend ?? 'nft' });
   const mac = vtepMac(cell.lease);
+  const forwardChain = filter.prepare('FORWARD');
   return {
     index,
     name: cell.name,
@@ -62,11 +63,14 @@ function createCell(
     vtepMac: mac,
     vtepMacHigh: (mac / 0x10000) | 0,
     vtepMacLow: mac & 0xffff,
+    vtepWord: vtepAddress(cell.lease) | 0,
+    underlayWord: cell.underlay | 0,
     vni: foundation.overlay.vni,
     vtepInterface: interfaces.number(VTEP_NAME),
     underlayInterface: interfaces.number(cell.interfaces[0] ?? 'eth0'),
     filter,
-    forwardChain: filter.prepare('FORWARD'),
+    forwardChain,
+    forwardWays: filter.ways(forwardChain),
     inputChain: filter.prepare('INPUT'),
     asksAddressTypes: filter.rules.rules.some(({ rule }) => rule.matches.some(({ kind }) => kind === 'addrtype')),
     reasons: reasonsOf(filter.rules),

@@ -7,7 +7,7 @@
  * after `LIMIT` rows (a port scan, say) further ones are added up in one last row, and `overflow` says so.
  */
 import { BURST_CAPACITY } from '../capture/burst.ts';
-import { type Burst, HELD, NOTE } from '../dataplane/burst.ts';
+import { type Burst, HELD, NOTE, setTally, tallyOf } from '../dataplane/burst.ts';
 import { VERDICT } from '../dataplane/verdict.ts';
 import { CTSTATE } from '../rules/model.ts';
 
@@ -58,7 +58,19 @@ export interface FlowTable {
   overflow: number;
   /** What looking ahead read; of no use to anybody. */
   touched: number;
+  /** Sign of this table's tallies; a new one whenever rows have moved. */
+  sign: number;
 }
+
+/** A tally word is a sign and a row; signs are never 0. */
+const ROW_BITS = 17;
+const ROW_MASK = (1 << ROW_BITS) - 1;
+const SIGN_LIMIT = 1 << (32 - ROW_BITS);
+let signs = 0;
+const nextSign = (): number => {
+  signs = (signs % (SIGN_LIMIT - 1)) + 1;
+  return signs << ROW_BITS;
+};
 
 const INITIAL_ROWS = 256;
 
@@ -72,6 +84,7 @@ export function create(ends: Ends): FlowTable {
     rows: 0,
     overflow: 0,
     touched: 0,
+    sign: nextSign(),
   };
 }
 
@@ -101,23 +114,36 @@ const isDenied = (verdict: number): boolean =>
  */
 const keys = new Int32Array(BURST_CAPACITY * KEY_WORDS);
 const hashes = new Int32Array(BURST_CAPACITY);
+/** Rows of the burst that have to be looked up. */
+const rows = new Int32Array(BURST_CAPACITY);
 
 /** Add the rows of a judged burst. Rows without an IPv4 packet are not flows and are left to the counters. */
 export function add(table: FlowTable, burst: Burst): void {
   const { count } = burst.records;
+  let missing = 0;
   for (let i = 0; i < count; i++) {
-    if (isFlow(burst, i)) writeKey(table, burst, i);
-    hashes[i] = hash(keys, i * KEY_WORDS);
+    const word = tallyOf(burst, i);
+    if ((word & ~ROW_MASK) === table.sign) addTo(table, burst, i, word & ROW_MASK);
+    else if (isFlow(burst, i)) rows[missing++] = i;
+  }
+  if (missing > 0) addMissing(table, burst, missing);
+}
+
+/** Add the first `count` of `rows`, which must be looked up. */
+function addMissing(table: FlowTable, burst: Burst, count: number): void {
+  for (let index = 0; index < count; index++) {
+    writeKey(table, burst, rows[index]!);
+    hashes[rows[index]!] = hash(keys, rows[index]! * KEY_WORDS);
   }
   table.touched = touch(table, count);
-  for (let i = 0; i < count; i++) if (isFlow(burst, i)) addRow(table, burst, i);
+  for (let index = 0; index < count; index++) addRow(table, burst, rows[index]!);
 }
 
 const isFlow = (burst: Burst, i: number): boolean => burst.version[i] === 4 && burst.verdict[i] !== HELD;
 
 function touch({ words, mask }: FlowTable, count: number): number {
   let sum = 0;
-  for (let i = 0; i < count; i++) sum += words[(hashes[i]! & mask) * WORDS + KIND_VERDICT]!;
+  for (let index = 0; index < count; index++) sum += words[(hashes[rows[index]!]! & mask) * WORDS + KIND_VERDICT]!;
   return sum;
 }
 
@@ -155,6 +181,12 @@ function addRow(table: FlowTable, burst: Burst, i: number): void {
     words[word + FILE] = burst.records.file[i]!;
     values[at + FIRST_PACKET] = burst.records.packet[i]!;
   }
+  addTo(table, burst, i, row);
+  setTally(burst, i, table.sign | row);
+}
+
+function addTo({ values }: FlowTable, burst: Burst, i: number, row: number): void {
+  const at = row * DOUBLES;
   values[at + PACKETS]! += 1;
   values[at + OCTETS]! += burst.records.originalLength[i]!;
   if ((burst.note[i]! & NOTE.OPENED) !== 0) values[at + CONNECTIONS]! += 1;
@@ -216,6 +248,7 @@ function grow(table: FlowTable): void {
   table.words = grown;
   table.values = new Float64Array(buffer);
   table.mask = rows - 1;
+  table.sign = nextSign();
 }
 
 /** The rows as records, most packets first; ties in the order of their keys, so that output never depends on chance. */

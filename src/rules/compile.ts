@@ -17,6 +17,7 @@ import type { Outcome, RulePacket } from './packet.ts';
 import { layOut, type Plan } from './plan.ts';
 import type { Context } from './program.ts';
 import { numberRules, type RuleTable } from './table.ts';
+import { settle, type Ways } from './ways.ts';
 
 export interface CompileOptions {
   readonly backend: Backend;
@@ -87,13 +88,16 @@ export function compile(table: Table, interfaces: InterfaceNames, options: Compi
     counters.policyBytes.fill(0);
     for (const [chain, matcher] of matchers.entries()) {
       if (matcher === undefined) continue;
+      settle(matcher.regular.ways, matcher.regular);
       addCounters(matcher.regular, chain, counters);
       if (matcher.irregular !== null) addCounters(matcher.irregular, chain, counters);
     }
     return counters;
   }
 
-  return { rules, backend, prepare, evaluate, counters: readCounters, matcher: (chain) => matchers[chain]! };
+  const matcher = (chain: number): Matcher => matchers[chain]!;
+  const ways = (chain: number): Ways => matcher(chain).regular.ways;
+  return { rules, backend, prepare, evaluate, ways, counters: readCounters, matcher };
 }
 
 const createMatcher = (source: Source, chain: number): Matcher => ({
