@@ -1,7 +1,9 @@
 /**
  * Dataplane: everything that outlives one packet: cells, the connection table, fragments that wait, preallocated records.
  */
+
 import type { Directory } from '../foundation/directory.ts';
+import type { Arena } from '../memory/arena.ts';
 import { createOutcome, createPacket, type Outcome, type RulePacket } from '../rules/packet.ts';
 import * as quote from '../wire/quote.ts';
 import * as stack from '../wire/stack.ts';
@@ -10,6 +12,7 @@ import * as conntrack from './conntrack.ts';
 import * as counters from './counters.ts';
 import * as fragments from './fragments.ts';
 import type { Late } from './late.ts';
+import { bindCell, createStraight, type Straight } from './straight.ts';
 
 export interface Options {
   /** UDP port of the VTEPs. */
@@ -23,6 +26,8 @@ export interface Options {
   readonly judged: readonly string[];
   /** Most connections that are remembered. */
   readonly connectionLimit: number;
+  /** Where tables and bursts are kept; with one memory, plain packets are judged by compiled code. The heap when left out. */
+  readonly arena?: Arena;
 }
 
 export interface Dataplane {
@@ -37,6 +42,8 @@ export interface Dataplane {
   readonly instanceInterfaces: Int32Array;
   readonly options: Options;
   readonly connections: conntrack.Conntrack;
+  /** Compiled code for plain packets to the one cell that is judged; null without one. */
+  readonly straight: Straight | null;
   readonly fragments: fragments.Fragments;
   readonly counters: counters.Counters;
   /** Results of held fragments, waiting to be handed out. */
@@ -73,7 +80,8 @@ export function create(
     directory,
     instanceInterfaces,
     options,
-    connections: conntrack.create(options.connectionLimit),
+    connections: conntrack.create(options.connectionLimit, options.arena),
+    straight: straightOf(cells, judged, options),
     fragments: fragments.create(),
     counters: counters.create(),
     late: [],
@@ -86,4 +94,13 @@ export function create(
     quote: quote.create(),
     touched: 0,
   };
+}
+
+function straightOf(cells: readonly Cell[], judged: Uint8Array, options: Options): Straight | null {
+  if (options.arena === undefined || options.strictChecksums || judged.indexOf(1) !== judged.lastIndexOf(1))
+    return null;
+  const cell = cells[judged.indexOf(1)];
+  const straight = cell === undefined ? null : createStraight(options.arena);
+  if (cell !== undefined && straight !== null) bindCell(straight, cell, options.vxlanPort);
+  return straight;
 }

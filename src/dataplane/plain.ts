@@ -187,7 +187,8 @@ function decideInner(
   const ports = view.getInt32(at + INNER_TRANSPORT);
   const tunnel = view.getInt32(at + VXLAN);
   const now = burst.records.time[i]!;
-  let slot = conntrack.findPorted(connections, cell.index, protocol, source, destination, ports, hashes[i]!);
+  const hashed = conntrack.hashOf(source | 0, destination | 0, ports);
+  let slot = conntrack.findPorted(connections, cell.index, protocol, source, destination, ports, hashed);
   if (saidOf(connections, slot, tunnel) === 0 && !isToContainer(dataplane, source, destination, cell)) return false;
   burst.version[i] = 4;
   burst.cell[i] = cell.index;
@@ -203,7 +204,7 @@ function decideInner(
   const length = view.getUint16(at + INNER_IPV4 + 2);
   if (dataplane.judgedCells !== 1) {
     leave(dataplane, burst, i, view.getUint32(at + OUTER_IPV4 + 12), flags, length);
-    slot = conntrack.findPorted(connections, cell.index, protocol, source, destination, ports, hashes[i]!);
+    slot = conntrack.findPorted(connections, cell.index, protocol, source, destination, ports, hashed);
   }
   conntrack.trackFound(connections, slot, protocol, flags, now);
   burst.ctstate[i] = connections.ctstate;
@@ -349,7 +350,8 @@ function leave(dataplane: Dataplane, burst: Burst, i: number, underlay: number, 
   const { protocol, source, destination } = packet;
   const ports = (packet.sourcePort << 16) | packet.destinationPort;
   packet.mark = 0;
-  const slot = conntrack.findPorted(connections, sender.index, protocol, source, destination, ports, hashes[i]!);
+  const hashed = conntrack.hashOf(source | 0, destination | 0, ports);
+  const slot = conntrack.findPorted(connections, sender.index, protocol, source, destination, ports, hashed);
   conntrack.trackFound(connections, slot, protocol, flags, packet.time);
   packet.ctstate = connections.ctstate;
   packet.connectionMark = conntrack.connectionMark(connections);

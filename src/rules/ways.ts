@@ -10,6 +10,7 @@
  * A walk has no number when something that it asked may answer differently for the next packet: a limit, the flags of a TCP
  * header, or a rule that logs.
  */
+import type { Arena, Place } from '../memory/arena.ts';
 import type { Outcome } from './packet.ts';
 
 /** Steps of one way; longer walks have no number. */
@@ -33,21 +34,31 @@ export interface Ways {
   slots: Int32Array;
   /** Packets and octets counted on each way since `settle`, alternating. */
   sums: Float64Array;
+  readonly arena: Arena;
+  /** Where `sums` is. */
+  place: Place;
 }
 
 const INITIAL_WAYS = 256;
 /** Words ahead of the steps. */
 const HEAD = 3;
+/** Octets of one way in `sums`. */
+const SUM_OCTETS = 16;
 
-export const createWays = (): Ways => ({
-  count: 0,
-  changing: 0,
-  words: new Int32Array(INITIAL_WAYS * 8 + HEAD + STEP_LIMIT),
-  starts: new Int32Array(INITIAL_WAYS + 1),
-  size: 0,
-  slots: new Int32Array(INITIAL_WAYS * 2),
-  sums: new Float64Array(INITIAL_WAYS * 2),
-});
+export function createWays(arena: Arena): Ways {
+  const place = arena.allocate(INITIAL_WAYS * SUM_OCTETS);
+  return {
+    count: 0,
+    changing: 0,
+    words: new Int32Array(INITIAL_WAYS * 8 + HEAD + STEP_LIMIT),
+    starts: new Int32Array(INITIAL_WAYS + 1),
+    size: 0,
+    slots: new Int32Array(INITIAL_WAYS * 2),
+    sums: new Float64Array(place.buffer, place.offset, INITIAL_WAYS * 2),
+    arena,
+    place,
+  };
+}
 
 /** A walk begins. */
 export function begin(ways: Ways): void {
@@ -102,8 +113,11 @@ function isSame(words: Int32Array, at: number, end: number, other: number, other
 function grow(ways: Ways): void {
   const { words, size } = ways;
   ways.starts = copyOf(ways.starts, size * 2 + 1);
-  const sums = new Float64Array(size * 4);
+  const { buffer, offset } = ways.arena.allocate(size * SUM_OCTETS * 2);
+  const sums = new Float64Array(buffer, offset, size * 4);
   sums.set(ways.sums);
+  ways.arena.release(ways.place, size * SUM_OCTETS);
+  ways.place = { buffer, offset };
   ways.sums = sums;
   const slots = new Int32Array(size * 4);
   for (let way = 0; way < size; way++) {

@@ -6,6 +6,7 @@ import { type CaptureReader, open, type RecordSource } from '../../capture/reade
 import type { Dataplane } from '../../dataplane/dataplane.ts';
 import { createDataplane } from '../../dataplane/setup.ts';
 import { VERDICT_NAMES } from '../../dataplane/verdict.ts';
+import { type Arena, heap, reserve } from '../../memory/arena.ts';
 import { createEnds } from '../../replay/ends.ts';
 import * as flows from '../../replay/flows.ts';
 import { type Playback, play } from '../../replay/player.ts';
@@ -87,16 +88,19 @@ Examples:
 A frame to a known cell is judged by that cell. A frame from a known cell feeds that cell's
 connection tracking, so that replies are known. docs/replay.md explains verdicts and reasons.`;
 
+/** Address space for everything that grows with the capture; only what is used of it takes memory. */
+const ARENA_LIMIT = 2 ** 31;
+
 /** The captures, opened, as one source of records. */
 interface Opened {
   readonly source: RecordSource;
   readonly readers: readonly CaptureReader[];
 }
 
-async function openCaptures(paths: readonly string[]): Promise<Opened> {
+async function openCaptures(paths: readonly string[], arena: Arena): Promise<Opened> {
   const readers: CaptureReader[] = [];
-  for (const [file, path] of paths.entries()) readers.push(await open(await openSource(path), { file }));
-  return { source: readers.length === 1 ? readers[0]! : await merge(readers), readers };
+  for (const [file, path] of paths.entries()) readers.push(await open(await openSource(path), { file, arena }));
+  return { source: readers.length === 1 ? readers[0]! : await merge(readers, arena), readers };
 }
 
 function inputsOf({ source, readers }: Opened, paths: readonly string[]): Inputs {
@@ -116,19 +120,21 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
   if (readings > 1) throw new UsageError('standard input (-) can be read once: give the others as files');
   const sources = await loadSources(options);
   for (const warning of sources.warnings) process.stderr.write(`tagplane: ${printable(warning)}\n`);
+  const arena = reserve(ARENA_LIMIT) ?? heap;
   const dataplane = createDataplane(sources.foundation, sources.rules, {
     vxlanPort: sources.foundation.overlay.port,
     strictChecksums: options.strictChecksums === true,
     connectionLimit: options.connections,
     judged: sources.cells,
+    arena,
   });
-  const opened = await openCaptures(paths);
+  const opened = await openCaptures(paths, arena);
   const outputs = await openOutputs(
     { verdicts: options.verdicts, write: options.write, split: options.split, ndjson: options.ndjson === true },
     dataplane,
     inputsOf(opened, paths),
   );
-  const table = flows.create(createEnds(dataplane.directory));
+  const table = flows.create(createEnds(dataplane.directory), dataplane.straight);
   const interruption = watchForInterruption();
   const began = process.hrtime.bigint();
   let playback: Playback;
