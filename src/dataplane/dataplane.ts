@@ -2,6 +2,7 @@
  * Dataplane: everything that outlives one packet: cells, the connection table, fragments that wait, preallocated records.
  */
 import type { Directory } from '../foundation/directory.ts';
+import type { InterfaceNames } from '../rules/interfaces.ts';
 import { createOutcome, createPacket, type Outcome, type RulePacket } from '../rules/packet.ts';
 import * as quote from '../wire/quote.ts';
 import * as stack from '../wire/stack.ts';
@@ -10,6 +11,7 @@ import * as conntrack from './conntrack.ts';
 import * as counters from './counters.ts';
 import * as fragments from './fragments.ts';
 import type { Late } from './late.ts';
+import * as logRecords from './log/records.ts';
 
 export interface Options {
   /** UDP port of the VTEPs. */
@@ -23,6 +25,8 @@ export interface Options {
   readonly judged: readonly string[];
   /** Most connections that are remembered. */
   readonly connectionLimit: number;
+  /** Keep what LOG rules see; `takeLines` of `log/lines.ts` must then empty it after each burst. */
+  readonly keepLogs?: boolean;
 }
 
 export interface Dataplane {
@@ -33,12 +37,16 @@ export interface Dataplane {
   readonly directory: Directory;
   /** Number of the host's end of each instance's veth pair, by the directory's instance number. */
   readonly instanceInterfaces: Int32Array;
+  /** The names behind interface numbers. */
+  readonly interfaces: InterfaceNames;
   readonly options: Options;
   readonly connections: conntrack.Conntrack;
   readonly fragments: fragments.Fragments;
   readonly counters: counters.Counters;
   /** Results of held fragments, waiting to be handed out. */
   readonly late: Late[];
+  /** What LOG rules saw and nobody has read yet; null when it is not kept. */
+  readonly logs: logRecords.LogRecords | null;
   /** Frames whose headers are being looked at: as captured, and put together from fragments. */
   readonly layers: stack.Layers;
   readonly wholeLayers: stack.Layers;
@@ -58,6 +66,7 @@ export function create(
   cells: readonly Cell[],
   directory: Directory,
   instanceInterfaces: Int32Array,
+  interfaces: InterfaceNames,
   options: Options,
 ): Dataplane {
   const whole = new Uint8Array(WHOLE_OCTETS);
@@ -66,11 +75,13 @@ export function create(
     judged: Uint8Array.from(cells, ({ name }) => Number(options.judged.length === 0 || options.judged.includes(name))),
     directory,
     instanceInterfaces,
+    interfaces,
     options,
     connections: conntrack.create(options.connectionLimit),
     fragments: fragments.create(),
     counters: counters.create(),
     late: [],
+    logs: options.keepLogs === true ? logRecords.create() : null,
     layers: stack.create(),
     wholeLayers: stack.create(),
     whole,

@@ -22,6 +22,7 @@ import * as conntrack from './conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
 import { send } from './egress.ts';
 import { isPickedUp } from './forward.ts';
+import { keepPlain, keepPlainSent } from './log/keep.ts';
 import { TRANSPORT } from './transport.ts';
 import { REASON, VERDICT } from './verdict.ts';
 
@@ -210,6 +211,7 @@ export function decidePlain(dataplane: Dataplane, burst: Burst, i: number): void
     burst.note[i] = burst.note[i]! | (isPickedUp(dataplane) ? NOTE.OPENED | NOTE.PICKED_UP : NOTE.OPENED);
   }
   cell.filter.evaluate(cell.forwardChain, packet, outcome);
+  if (outcome.logCount !== 0) keepPlain(dataplane, cell, burst.records.view, burst.records.at[i]!);
   const verdict = outcome.verdict;
   burst.rule[i] = outcome.rule;
   burst.mark[i] = outcome.mark;
@@ -237,6 +239,7 @@ function leave(dataplane: Dataplane, burst: Burst, i: number, now: number): void
   packet.ctstate = connections.ctstate;
   packet.connectionMark = conntrack.connectionMark(connections);
   send(dataplane, burst, i, sender, burst.mark[i]!, burst.tag[i]! >= 0);
+  if (dataplane.outcome.logCount !== 0) keepPlainSent(dataplane, sender, burst.records.view, burst.records.at[i]!);
 }
 
 function fillPacket(dataplane: Dataplane, burst: Burst, i: number, now: number): void {

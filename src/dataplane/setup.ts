@@ -39,7 +39,7 @@ export function createDataplane(
   const cells = foundation.cells.map((cell, index) =>
     createCell(foundation, cell, index, rules.get(cell.name), interfaces),
   );
-  return create(cells, directory, instanceInterfaces, options);
+  return create(cells, directory, instanceInterfaces, interfaces, options);
 }
 
 function createCell(
