@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { openSink } from '../../capture/file.ts';
-import { type TextWriter, textWriter } from '../../capture/text.ts';
+import { textWriter } from '../../capture/text.ts';
 import type { Cell } from '../../dataplane/cell.ts';
 import type { Dataplane } from '../../dataplane/dataplane.ts';
 import { countedTable } from '../../rules/counted.ts';
@@ -15,24 +15,23 @@ import type { Inputs, Output } from './output.ts';
 /** A cell's name as part of a file's: names may hold any character but control characters. */
 const fileName = (cell: string): string => `${encodeURIComponent(cell)}.iptables-save-c`;
 
-export function counterOutput(directory: string, dataplane: Dataplane, inputs: Inputs): Output {
+/** Add a file in `directory` for each judged cell to `outputs`. Throws OutputError. */
+export function openCounterOutputs(directory: string, dataplane: Dataplane, inputs: Inputs, outputs: Output[]): void {
   makeDirectory(directory);
-  const open: { readonly cell: Cell; readonly writer: TextWriter }[] = [];
-  const abort = async (): Promise<void> => {
-    for (const { writer } of open) await writer.abort();
-  };
   for (const cell of dataplane.cells) {
-    if (dataplane.judged[cell.index] === 0) continue;
-    open.push({ cell, writer: textWriter(openSink(join(directory, fileName(cell.name)), { inputs: inputs.files })) });
+    if (dataplane.judged[cell.index] === 1)
+      outputs.push(counterOutput(join(directory, fileName(cell.name)), cell, inputs));
   }
+}
+
+function counterOutput(path: string, { filter }: Cell, inputs: Inputs): Output {
+  const writer = textWriter(openSink(path, { inputs: inputs.files }));
   return {
     observe: () => undefined,
-    finish: async () => {
-      for (const { cell, writer } of open) {
-        writer.write(printSave({ tables: [countedTable(cell.filter)] }, { counters: true }));
-        await writer.finish();
-      }
+    finish: () => {
+      writer.write(printSave({ tables: [countedTable(filter)] }, { counters: true }));
+      return writer.finish();
     },
-    abort,
+    abort: () => writer.abort(),
   };
 }

@@ -12,7 +12,7 @@ import { REASONS, VERDICT_NAMES } from '../../dataplane/verdict.ts';
 import { lookup } from '../../foundation/directory.ts';
 import type { Observer } from '../../replay/player.ts';
 import { printable } from '../text.ts';
-import { counterOutput } from './counter-outputs.ts';
+import { openCounterOutputs } from './counter-outputs.ts';
 import { makeDirectory } from './directory.ts';
 import { openLogOutputs } from './log-outputs.ts';
 import type { Inputs, Output, OutputOptions } from './output.ts';
@@ -53,7 +53,7 @@ function openAll(options: OutputOptions, dataplane: Dataplane, inputs: Inputs, o
   if (options.write !== undefined) outputs.push(annotated(options.write, dataplane, inputs));
   if (options.split !== undefined) outputs.push(split(options.split, dataplane, inputs));
   openLogOutputs(options, dataplane, inputs, outputs);
-  if (options.saveCounters !== undefined) outputs.push(counterOutput(options.saveCounters, dataplane, inputs));
+  if (options.saveCounters !== undefined) openCounterOutputs(options.saveCounters, dataplane, inputs, outputs);
 }
 
 function verdictLines(path: string, dataplane: Dataplane, inputs: Inputs): Output {
