@@ -14,7 +14,7 @@ import { formatIpv4 } from '../../src/wire/address.ts';
 import { inDirectory, tagplane } from '../cli/command.ts';
 import { BACKEND, FRONTEND, hostFrame, innerFrame, UNDERLAY, VTEP } from '../dataplane/judging.ts';
 import { logPackets } from '../dataplane/log-packets.ts';
-import { FLAG, icmp, ipv4, tcp, udp, vxlan } from '../dataplane/packets.ts';
+import { type Ends, FLAG, icmp, ipv4, tcp, udp, vxlan } from '../dataplane/packets.ts';
 import { skip } from '../support/shared.ts';
 import { linesDuring, logObstacle, withNamespacesLogged } from './kernel-log.ts';
 import { DEFAULT_LAB, iptablesIn, type Lab, labObstacle, withLab } from './lab.ts';
@@ -28,6 +28,7 @@ const test = suite('conformance/log-lab');
 const [TCP, UDP, ICMP] = [6, 17, 1];
 /** `--limit 1/s` has a token again. */
 const LIMIT_MILLISECONDS = 1300;
+const DONT_FRAGMENT = 0x4000;
 /** A network outside, which security groups allow, and the cells' own, which they do not. */
 const PUBLIC = '8.8.8.8';
 const PRIVATE = '10.0.0.9';
@@ -58,11 +59,7 @@ const addressOf = ({ apps }: Foundation, name: string): number => {
 };
 
 /** Packets for `to`, sent by the container `from` one after the other. */
-type Send = (
-  from: string,
-  to: string,
-  packets: (ends: { source: string; destination: string }) => Uint8Array[],
-) => void;
+type Send = (from: string, to: string, packets: (ends: Ends) => Uint8Array[]) => void;
 
 function sender(lab: Lab): Send {
   return (from, to, packets) => {
@@ -78,11 +75,9 @@ function sender(lab: Lab): Send {
 
 const syn =
   (from: number, to: number, fields = {}) =>
-  (ends: { source: string; destination: string }) => [
-    ipv4(ends, TCP, tcp(ends, from, to, { flags: FLAG.SYN, sequence: from }), fields),
-  ];
+  (ends: Ends) => [ipv4(ends, TCP, tcp(ends, from, to, { flags: FLAG.SYN, sequence: from }), fields)];
 
-const datagram = (from: number, to: number, length: number) => (ends: { source: string; destination: string }) => [
+const datagram = (from: number, to: number, length: number) => (ends: Ends) => [
   ipv4(
     ends,
     UDP,
@@ -97,21 +92,23 @@ const datagram = (from: number, to: number, length: number) => (ends: { source: 
 ];
 
 /** One UDP datagram of 3,008 octets in three fragments, the last one first. */
-const fragments = (from: number, to: number) => (ends: { source: string; destination: string }) => {
-  const whole = udp(
-    ends,
-    from,
-    to,
-    Array.from({ length: 3000 }, (_, i) => i & 0xff),
-  );
-  return [
-    ipv4(ends, UDP, whole.slice(2400), { identification: from, fragment: 300 }),
-    ipv4(ends, UDP, whole.slice(0, 1200), { identification: from, fragment: 0x2000 }),
-    ipv4(ends, UDP, whole.slice(1200, 2400), { identification: from, fragment: 0x2000 | 150 }),
-  ];
-};
+const fragments =
+  (from: number, to: number, forbidden: readonly number[] = [0, 0, 0]) =>
+  (ends: Ends) => {
+    const whole = udp(
+      ends,
+      from,
+      to,
+      Array.from({ length: 3000 }, (_, i) => i & 0xff),
+    );
+    return [
+      ipv4(ends, UDP, whole.slice(2400), { identification: from, fragment: 300 | forbidden[0]! }),
+      ipv4(ends, UDP, whole.slice(0, 1200), { identification: from, fragment: 0x2000 | forbidden[1]! }),
+      ipv4(ends, UDP, whole.slice(1200, 2400), { identification: from, fragment: 0x2000 | 150 | forbidden[2]! }),
+    ];
+  };
 
-const echo = (identifier: number) => (ends: { source: string; destination: string }) => [
+const echo = (identifier: number) => (ends: Ends) => [
   ipv4(ends, ICMP, icmp(8, 0, identifier << 16, [1, 2, 3, 4, 5, 6, 7, 8])),
 ];
 
@@ -254,7 +251,10 @@ function crafted(): string[] {
       .filter((packet) => !isFragment(packet))
       .map((packet) => frame(packet)),
     ...marked,
-    ...fragments(43_000, 5000)(inner).map((packet) => frame(packet)),
+    ...[[], [2], [0], [0, 1], [0, 1, 2]].flatMap((forbidding, index) => {
+      const forbidden = [0, 1, 2].map((one) => (forbidding.includes(one) ? DONT_FRAGMENT : 0));
+      return fragments(43_000 + index, 5000, forbidden)(inner).map((packet) => frame(packet));
+    }),
   ].map((octets) => Buffer.from(octets).toString('hex'));
 }
 
