@@ -179,13 +179,16 @@ test('a cell’s name cannot lead out of the directory', async () => {
   await inDirectory(async (directory) => {
     const foundation = join(directory, 'foundation.yaml');
     const text = readFileSync(inScenario('foundation.yaml'), 'utf8');
-    writeFileSync(foundation, text.replaceAll('cell-b', '"../cell b"'));
+    writeFileSync(foundation, text.replaceAll('cell-b', '"../cell b é \\ud83d"'));
     const counters = join(directory, 'counters');
     const { code, stderr } = await tagplane([
       ...['replay', inScenario('cell-b.eth0.pcapng'), '--foundation', foundation, '-q', '--save-counters', counters],
     ]);
     assert.is(code, 0, stderr);
-    assert.equal(readdirSync(counters).sort(), ['..%2Fcell%20b.iptables-save-c', 'cell-a.iptables-save-c']);
+    assert.equal(readdirSync(counters).sort(), [
+      '..%2Fcell%20b%20%C3%A9%20%uD83D.iptables-save-c',
+      'cell-a.iptables-save-c',
+    ]);
   });
 });
 

@@ -2,13 +2,17 @@
  * Lines of LOG rules as the kernel of this machine prints them.
  *
  * They are read from /dev/kmsg. Rules of a network namespace are only logged while net.netfilter.nf_log_all_netns is 1,
- * which is a setting of the whole machine: it is put back to what it was.
+ * which is a setting of the whole machine: it is put back to what it was, and one process at a time has it.
  */
 import { closeSync, constants, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
-import { obstacle, sleep } from './lab-shell.ts';
+import { createServer, type Server } from 'node:net';
+import { LabError, obstacle, sleep } from './lab-shell.ts';
 
 const SWITCH = '/proc/sys/net/netfilter/nf_log_all_netns';
 const KERNEL_LOG = '/dev/kmsg';
+/** A name in the abstract namespace of sockets: whoever listens holds the switch, until it ends in whatever way. */
+const LOCK = '\0tagplane-namespaces-logged';
+const LOCK_PATIENCE_MILLISECONDS = 300_000;
 const RECORD_LIMIT = 8192;
 const PATIENCE_MILLISECONDS = 3000;
 
@@ -27,14 +31,39 @@ export function logObstacle(programs: readonly string[]): string | undefined {
 
 /** Run `body` while the kernel logs for network namespaces. */
 export async function withNamespacesLogged<T>(body: () => Promise<T>): Promise<T> {
+  const lock = await hold();
   const before = readFileSync(SWITCH);
+  const restore = (): void => writeFileSync(SWITCH, before);
+  process.once('exit', restore);
   writeFileSync(SWITCH, '1');
   try {
     return await body();
   } finally {
-    writeFileSync(SWITCH, before);
+    process.off('exit', restore);
+    restore();
+    lock.close();
   }
 }
+
+/** Wait for the lock. Throws LabError when others hold it too long. */
+async function hold(): Promise<Server> {
+  const end = Date.now() + LOCK_PATIENCE_MILLISECONDS;
+  for (;;) {
+    const lock = await listen();
+    if (lock !== null) return lock;
+    if (Date.now() > end) throw new LabError('ERR_LAB_TIMEOUT', `waited in vain for ${SWITCH}: another test holds it`);
+    await sleep(100);
+  }
+}
+
+const listen = (): Promise<Server | null> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? resolve(null) : reject(error),
+    );
+    server.listen(LOCK, () => resolve(server));
+  });
 
 export interface KernelLine {
   /** 0 (emerg) to 7 (debug). */

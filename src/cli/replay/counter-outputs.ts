@@ -12,8 +12,13 @@ import { printSave } from '../../rules/print-save.ts';
 import { makeDirectory } from './directory.ts';
 import type { Inputs, Output } from './output.ts';
 
-/** A cell's name as part of a file's: names may hold any character but control characters. */
-const fileName = (cell: string): string => `${encodeURIComponent(cell)}.iptables-save-c`;
+/** A cell's name as part of a file's: names may hold any character but control characters, even half a surrogate pair. */
+const fileName = (cell: string): string => `${[...cell].map(escaped).join('')}.iptables-save-c`;
+
+const escaped = (character: string): string =>
+  /^[\ud800-\udfff]$/.test(character)
+    ? `%u${character.charCodeAt(0).toString(16).toUpperCase()}`
+    : encodeURIComponent(character);
 
 /** Add a file in `directory` for each judged cell to `outputs`. Throws OutputError. */
 export function openCounterOutputs(directory: string, dataplane: Dataplane, inputs: Inputs, outputs: Output[]): void {
