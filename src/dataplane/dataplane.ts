@@ -4,6 +4,7 @@
 
 import type { Directory } from '../foundation/directory.ts';
 import type { Arena } from '../memory/arena.ts';
+import type { InterfaceNames } from '../rules/interfaces.ts';
 import { createOutcome, createPacket, type Outcome, type RulePacket } from '../rules/packet.ts';
 import * as quote from '../wire/quote.ts';
 import * as stack from '../wire/stack.ts';
@@ -12,6 +13,7 @@ import * as conntrack from './conntrack.ts';
 import * as counters from './counters.ts';
 import * as fragments from './fragments.ts';
 import type { Late } from './late.ts';
+import * as logRecords from './log/records.ts';
 import { bindCell, createStraight, type Straight } from './straight.ts';
 
 export interface Options {
@@ -28,6 +30,8 @@ export interface Options {
   readonly connectionLimit: number;
   /** Where tables and bursts are kept; with one memory, plain packets are judged by compiled code. The heap when left out. */
   readonly arena?: Arena;
+  /** Keep what LOG rules see; `takeLines` of `log/lines.ts` must then empty it after each burst. */
+  readonly keepLogs?: boolean;
 }
 
 export interface Dataplane {
@@ -40,6 +44,8 @@ export interface Dataplane {
   readonly directory: Directory;
   /** Number of the host's end of each instance's veth pair, by the directory's instance number. */
   readonly instanceInterfaces: Int32Array;
+  /** The names behind interface numbers. */
+  readonly interfaces: InterfaceNames;
   readonly options: Options;
   readonly connections: conntrack.Conntrack;
   /** Compiled code for plain packets to the one cell that is judged; null without one. */
@@ -48,6 +54,8 @@ export interface Dataplane {
   readonly counters: counters.Counters;
   /** Results of held fragments, waiting to be handed out. */
   readonly late: Late[];
+  /** What LOG rules saw and nobody has read yet; null when it is not kept. */
+  readonly logs: logRecords.LogRecords | null;
   /** Frames whose headers are being looked at: as captured, and put together from fragments. */
   readonly layers: stack.Layers;
   readonly wholeLayers: stack.Layers;
@@ -67,6 +75,7 @@ export function create(
   cells: readonly Cell[],
   directory: Directory,
   instanceInterfaces: Int32Array,
+  interfaces: InterfaceNames,
   options: Options,
 ): Dataplane {
   const whole = new Uint8Array(WHOLE_OCTETS);
@@ -79,12 +88,14 @@ export function create(
     judgedCells: judged.reduce((sum, one) => sum + one, 0),
     directory,
     instanceInterfaces,
+    interfaces,
     options,
     connections: conntrack.create(options.connectionLimit, options.arena),
     straight: straightOf(cells, judged, options),
     fragments: fragments.create(),
     counters: counters.create(),
     late: [],
+    logs: options.keepLogs === true ? logRecords.create() : null,
     layers: stack.create(),
     wholeLayers: stack.create(),
     whole,

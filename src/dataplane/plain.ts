@@ -24,6 +24,7 @@ import { type Cell, reasonOf } from './cell.ts';
 import * as conntrack from './conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
 import { send } from './egress.ts';
+import { keepPlain, keepPlainSent } from './log/keep.ts';
 import { isPickUp } from './tcp-state.ts';
 import { TRANSPORT } from './transport.ts';
 import { REASON, VERDICT } from './verdict.ts';
@@ -298,6 +299,7 @@ function walk(
   packet.ctstate = connections.ctstate;
   packet.connectionMark = conntrack.connectionMark(connections);
   cell.filter.evaluate(cell.forwardChain, packet, outcome);
+  if (outcome.logCount !== 0) keepPlain(dataplane, cell, burst.records.view, burst.records.at[i]!);
   const verdict = outcome.verdict;
   burst.rule[i] = outcome.rule;
   burst.mark[i] = outcome.mark;
@@ -356,6 +358,7 @@ function leave(dataplane: Dataplane, burst: Burst, i: number, underlay: number, 
   packet.ctstate = connections.ctstate;
   packet.connectionMark = conntrack.connectionMark(connections);
   send(dataplane, burst, i, sender, burst.mark[i]!, burst.tag[i]! >= 0);
+  if (dataplane.outcome.logCount !== 0) keepPlainSent(dataplane, sender, burst.records.view, burst.records.at[i]!);
 }
 
 function fillPacket(dataplane: Dataplane, burst: Burst, i: number, flags: number, length: number): void {

@@ -40,7 +40,7 @@ export function createDataplane(
   const cells = foundation.cells.map((cell, index) =>
     createCell(foundation, cell, index, rules.get(cell.name), interfaces, options.arena ?? heap),
   );
-  return create(cells, directory, instanceInterfaces, options);
+  return create(cells, directory, instanceInterfaces, interfaces, options);
 }
 
 function createCell(

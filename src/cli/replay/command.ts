@@ -21,7 +21,8 @@ import {
 } from '../sources/options.ts';
 import { styleFor } from '../style.ts';
 import { printable } from '../text.ts';
-import { type Inputs, openOutputs } from './outputs.ts';
+import type { Inputs } from './output.ts';
+import { openOutputs } from './outputs.ts';
 import { report } from './report.ts';
 import { describeRule, SCHEMA_VERSION } from './verdict-lines.ts';
 
@@ -31,6 +32,9 @@ interface ReplayOptions extends SourceOptions {
   readonly verdicts?: string;
   readonly write?: string;
   readonly split?: string;
+  readonly kernLog?: string;
+  readonly iptablesLog?: string;
+  readonly saveCounters?: string;
   readonly strictChecksums?: boolean;
   readonly connections: number;
   readonly top: number;
@@ -65,6 +69,9 @@ export function replayCommand(): Command {
     .option('--verdicts <file>', 'write a line of JSON per packet')
     .option('-w, --write <file>', 'write a pcapng with the verdict in the comment of every packet')
     .option('--split <directory>', 'write one pcapng per verdict')
+    .option('--kern-log <file>', 'write what the LOG rules log, as lines of kern.log')
+    .option('--iptables-log <file>', 'write the JSON that iptables-logger makes of those lines')
+    .option('--save-counters <directory>', "write each cell's filter rules with their counters, as iptables-save -c")
     .option(
       '--strict-checksums',
       'drop for wrong UDP checksums, as a cell does; without it they are taken for offloading',
@@ -83,6 +90,7 @@ Examples:
   $ tagplane replay capture.pcapng --foundation foundation.yaml
   $ tagplane replay eth0.pcap --foundation cells.yaml --iptables cell-b=iptables-save.txt
   $ tagplane replay a.pcap b.pcap.gz --foundation foundation.yaml -w judged.pcapng
+  $ tagplane replay capture.pcapng --foundation foundation.yaml --logging --kern-log kern.log
   $ tcpdump -i eth0 -w - port 4789 | tagplane replay - --foundation foundation.yaml --ndjson
 
 A frame to a known cell is judged by that cell. A frame from a known cell feeds that cell's
@@ -127,10 +135,19 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     connectionLimit: options.connections,
     judged: sources.cells,
     arena,
+    keepLogs: options.kernLog !== undefined || options.iptablesLog !== undefined,
   });
   const opened = await openCaptures(paths, arena);
   const outputs = await openOutputs(
-    { verdicts: options.verdicts, write: options.write, split: options.split, ndjson: options.ndjson === true },
+    {
+      verdicts: options.verdicts,
+      write: options.write,
+      split: options.split,
+      kernLog: options.kernLog,
+      iptablesLog: options.iptablesLog,
+      saveCounters: options.saveCounters,
+      ndjson: options.ndjson === true,
+    },
     dataplane,
     inputsOf(opened, paths),
   );
