@@ -4,6 +4,7 @@
  * A dataplane has it when its arena is one memory and one cell is judged. `judge` hands a burst over, and gets back the first
  * row that compiled code leaves to TypeScript. Measured on captures of 1,000,000 frames: see docs/dataplane.md.
  */
+import { BURST_CAPACITY } from '../capture/burst.ts';
 import { HOST_VETH_ADDRESS } from '../foundation/lease.ts';
 import { type Arena, assembly, type Memory } from '../memory/arena.ts';
 import type { Burst } from './burst.ts';
@@ -21,6 +22,8 @@ export interface Straight {
   readonly touch: (control: number) => number;
   readonly run: (control: number, row: number) => number;
   readonly tally: (control: number) => number;
+  /** Room for a word per row: what `tally` lists. */
+  readonly notes: Int32Array;
   /** The burst that the control block is about, once all its rows are judged; else null. */
   burst: Burst | null;
 }
@@ -45,7 +48,7 @@ const META = 14;
 const PLAIN_ACKS = 15;
 const FLOWS = 16;
 const SIGN = 17;
-const MISSING = 18;
+const NOTES = 18;
 
 /** Compiled once, so that what V8 learns of it serves every dataplane; null on a machine without the instructions. */
 let compiled: object | null | undefined;
@@ -74,7 +77,19 @@ export function createStraight(arena: Arena): Straight | null {
     Array.from({ length: 256 }, (_, flags) => Number(flagsAreValid(flags) && segmentOf(flags) === SEGMENT.ACK)),
   );
   control[PLAIN_ACKS] = acks.offset;
-  return { arena, memory, at: offset, control, touch, run, tally, burst: null };
+  const notes = arena.allocate(BURST_CAPACITY * 4);
+  control[NOTES] = notes.offset;
+  return {
+    arena,
+    memory,
+    at: offset,
+    control,
+    touch,
+    run,
+    tally,
+    notes: new Int32Array(notes.buffer, notes.offset, BURST_CAPACITY),
+    burst: null,
+  };
 }
 
 /** The octets of a 16-bit and a 32-bit field in network order, read by a machine that has them the other way round. */
@@ -120,12 +135,11 @@ export function bindTables({ memory, control }: Straight, cell: Cell, dataplane:
 }
 
 /**
- * Add the rows of the burst that was judged last to the flows at `flows`, and list those that must be looked up at `missing`.
+ * Add the rows of the burst that was judged last to the flows at `flows`, and list those that must be looked up in `notes`.
  * Gives how many these are.
  */
-export function tally({ control, tally: run, at }: Straight, flows: number, sign: number, missing: number): number {
+export function tally({ control, tally: run, at }: Straight, flows: number, sign: number): number {
   control[FLOWS] = flows;
   control[SIGN] = sign;
-  control[MISSING] = missing;
   return run(at);
 }

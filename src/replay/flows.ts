@@ -87,7 +87,6 @@ const ROW_OCTETS = WORDS * 4;
 /** An empty table. `straight` is the dataplane's, if compiled code is to add up the packets that it judged. */
 export function create(ends: Ends, straight: Straight | null = null): FlowTable {
   const arena = straight?.arena ?? heap;
-  const missing = arena.allocate(BURST_CAPACITY * 4);
   const place = arena.allocate(INITIAL_ROWS * ROW_OCTETS);
   return {
     ends,
@@ -99,7 +98,7 @@ export function create(ends: Ends, straight: Straight | null = null): FlowTable 
     mask: INITIAL_ROWS - 1,
     rows: 0,
     overflow: 0,
-    missing: new Int32Array(missing.buffer, missing.offset, BURST_CAPACITY),
+    missing: straight?.notes ?? new Int32Array(BURST_CAPACITY),
     touched: 0,
     sign: nextSign(),
   };
@@ -134,9 +133,9 @@ const hashes = new Int32Array(BURST_CAPACITY);
 
 /** Add the rows of a judged burst. Rows without an IPv4 packet are not flows and are left to the counters. */
 export function add(table: FlowTable, burst: Burst): void {
-  const { straight, place, missing } = table;
-  if (straight !== null && straight.burst === burst && place.buffer === missing.buffer)
-    addMissing(table, burst, tally(straight, place.offset, table.sign, missing.byteOffset));
+  const { straight, place } = table;
+  if (straight !== null && straight.burst === burst && place.buffer === straight.memory.buffer)
+    addMissing(table, burst, tally(straight, place.offset, table.sign));
   else addMissing(table, burst, addKnown(table, burst));
 }
 

@@ -126,7 +126,7 @@ export function layOut(flat: Flat, regular: boolean, depth: number, arena: Arena
     hits: new Float64Array(size * 2),
     losses: new Float64Array(loses ? size * 4 : 0),
     policy: new Float64Array(2),
-    ways: createWays(arena),
+    ways: createWays(size, arena),
     cursors: new Int32Array(tuples.length),
     ends: new Int32Array(tuples.length),
     heads: new Int32Array(tuples.length),
