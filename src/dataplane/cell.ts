@@ -9,6 +9,7 @@ import type { Evaluator } from '../rules/evaluator.ts';
 import { CTSTATE, type Match } from '../rules/model.ts';
 import { RULE_VERDICT } from '../rules/packet.ts';
 import type { RuleTable } from '../rules/table.ts';
+import type { Ways } from '../rules/ways.ts';
 import type { Cidr } from '../wire/address.ts';
 import { REASON } from './verdict.ts';
 
@@ -24,6 +25,9 @@ export interface Cell {
   /** The MAC address in two parts that a comparison takes as small integers: its first 32 bits, signed, and its last 16. */
   readonly vtepMacHigh: number;
   readonly vtepMacLow: number;
+  /** The two addresses above as signed words, which a comparison takes as small integers. */
+  readonly vtepWord: number;
+  readonly underlayWord: number;
   readonly vni: number;
   /** Numbers of its interfaces. */
   readonly vtepInterface: number;
@@ -32,6 +36,8 @@ export interface Cell {
   readonly filter: Evaluator;
   readonly forwardChain: number;
   readonly inputChain: number;
+  /** Ways that packets took through FORWARD; null when the evaluator does not number them. */
+  readonly forwardWays: Ways | null;
   /** Whether a rule asks for address types. */
   readonly asksAddressTypes: boolean;
   /** Reason of each rule of the filter table, by rule id. */

@@ -5,11 +5,16 @@
  * looked up before the rules are walked and a connection is only remembered when the packet got through (`confirm`).
  * Time is capture time. Timeouts are the kernel's defaults. Not followed: TCP sequence windows and NAT bindings.
  *
- * The table is open addressing over one buffer, 32 octets an entry, two to a cache line. Both
- * directions of a connection share an entry: endpoints are put in order, and a bit says which one spoke first. Entries
- * of all cells share the table; the cell's number is part of the key. An entry that has expired is not removed: it is
- * invisible to lookups, its place is taken by the next connection with its key, and growing leaves it behind.
+ * The table is open addressing over one buffer, 64 octets an entry: a cache line. Both directions of a connection share an
+ * entry: endpoints are put in order, and a bit says which one spoke first. Entries of all cells share the table; the cell's
+ * number is part of the key. An entry that has expired is not removed: it is invisible to lookups, its place is taken by
+ * the next connection with its key, and growing leaves it behind.
+ *
+ * An entry also remembers, for each direction, the way that its last packet took through the rules (`rules/ways.ts`) and
+ * what came of it, so that the next one need not walk. Packets that were refused are remembered for that reason alone, in
+ * entries that expired before they began: they are no connections, and count for none.
  */
+import { type Arena, heap, type Place } from '../memory/arena.ts';
 import { CTSTATE } from '../rules/model.ts';
 import type { RulePacket } from '../rules/packet.ts';
 import type { Quote } from '../wire/quote.ts';
@@ -24,7 +29,7 @@ import {
 } from './tcp-state.ts';
 
 /** 32-bit words of one entry, and the doubles that share its place. */
-const ENTRY_WORDS = 8;
+export const ENTRY_WORDS = 16;
 const ENTRY_DOUBLES = ENTRY_WORDS / 2;
 
 // Words of an entry. The first four are the key.
@@ -38,6 +43,21 @@ const STATE = 4;
 const STREAM_FROM = 5;
 /** The double behind the words. */
 const EXPIRES = 3;
+// Four words for packets from the first end to the second, and four more for those from the second to the first.
+/** First word of the VXLAN header that the packet came with: mark and tag follow from it. */
+export const TUNNEL = 8;
+/** What the rules said, see `plain.ts`; 0 for nothing that could be remembered. */
+export const SAID = 9;
+/** For whoever adds packets up by connection; 0 when the word before it is new. */
+export const TALLY = 10;
+/** Rule that decided. */
+export const RULE = 11;
+/** From the words of one direction to those of the other. */
+export const BACK = 4;
+/** `times[EXPIRES]` of an entry that is no connection. */
+const NEVER = Number.NEGATIVE_INFINITY;
+/** Refusals are not remembered in a table that has grown beyond this. */
+const REFUSAL_LIMIT = 1 << 17;
 
 // Bits of STATE.
 const SWAPPED = 0x1;
@@ -78,12 +98,16 @@ for (const [index, [request, reply]] of [
 const INITIAL_ENTRIES = 1 << 12;
 
 export interface Conntrack {
+  readonly arena: Arena;
+  /** Where the entries are, as words and as doubles. */
+  place: Place;
   words: Int32Array;
   times: Float64Array;
   /** Number of entries the table has room for, minus 1. */
   mask: number;
-  /** Places taken, expired entries included. */
+  /** Places taken by connections, expired ones included, and by refusals. */
   used: number;
+  refusals: number;
   /** Connections that may be remembered at most; further ones are refused. */
   readonly limit: number;
   /** When a table at its limit is next searched for expired entries, in nanoseconds of capture time. */
@@ -98,6 +122,8 @@ export interface Conntrack {
   reply: number;
   /** Place of the connection, or -1: unknown, not trackable, or not yet confirmed. */
   slot: number;
+  /** 1 when the packet went from the second end of the key to the first. */
+  swapped: number;
 
   // The connection that `confirm` would remember.
   pending: boolean;
@@ -109,20 +135,26 @@ export interface Conntrack {
   timeout: number;
 }
 
+const OCTETS = ENTRY_WORDS * 4;
+
 /** An empty table that refuses the connection after `limit`. */
-export function create(limit: number): Conntrack {
-  const buffer = new ArrayBuffer(INITIAL_ENTRIES * ENTRY_WORDS * 4);
+export function create(limit: number, arena: Arena = heap): Conntrack {
+  const place = arena.allocate(INITIAL_ENTRIES * OCTETS);
   return {
-    words: new Int32Array(buffer),
-    times: new Float64Array(buffer),
+    arena,
+    place,
+    words: new Int32Array(place.buffer, place.offset, INITIAL_ENTRIES * ENTRY_WORDS),
+    times: new Float64Array(place.buffer, place.offset, INITIAL_ENTRIES * ENTRY_DOUBLES),
     mask: INITIAL_ENTRIES - 1,
     used: 0,
+    refusals: 0,
     limit,
     searchFrom: Number.NEGATIVE_INFINITY,
     marks: new Map(),
     ctstate: 0,
     reply: 0,
     slot: -1,
+    swapped: 0,
     pending: false,
     first: 0,
     second: 0,
@@ -133,16 +165,20 @@ export function create(limit: number): Conntrack {
   };
 }
 
-function hash(first: number, second: number, ports: number, meta: number): number {
-  let h = Math.imul(first ^ Math.imul(second, 0x85ebca6b), 0xcc9e2d51);
-  h = Math.imul((h ^ (h >>> 15)) + ports, 0x1b873593);
-  h = Math.imul((h ^ (h >>> 13)) + meta, 0xc2b2ae35);
+/**
+ * Hash of a key. The two ends weigh the same, so that both directions of a packet have one hash without being put in order
+ * first; protocol and cell are left to the comparison. `ports` is the first word of a TCP or UDP header.
+ */
+export function hashOf(source: number, destination: number, ports: number): number {
+  const back = (ports << 16) | (ports >>> 16);
+  let h = Math.imul(source ^ destination, 0xcc9e2d51) + Math.imul((source + destination) | 0, 0x85ebca6b);
+  h = Math.imul((h ^ (h >>> 15)) + Math.imul(ports ^ back, 0x1b873593) + ((ports + back) | 0), 0xc2b2ae35);
   return h ^ (h >>> 16);
 }
 
 /** Place of the entry with the pending key, expired or not; -1 when there is none. */
 function find(table: Conntrack): number {
-  return findFrom(table, hash(table.first, table.second, table.ports, table.meta));
+  return findFrom(table, hashOf(table.first, table.second, table.ports));
 }
 
 /** The same, when the key's hash is known. */
@@ -168,25 +204,20 @@ function keyOf(
   cell: number,
   protocol: number,
   source: number,
-  sourcePort: number,
   destination: number,
+  sourcePort: number,
   destinationPort: number,
 ): number {
-  const swap = source > destination || (source === destination && sourcePort > destinationPort);
-  table.first = (swap ? destination : source) | 0;
-  table.second = (swap ? source : destination) | 0;
-  table.ports = swap ? (destinationPort << 16) | sourcePort : (sourcePort << 16) | destinationPort;
+  const swapped = source > destination || (source === destination && sourcePort > destinationPort) ? SWAPPED : 0;
+  const mix = -swapped;
+  const ports = (sourcePort << 16) | destinationPort;
+  const exchange = (source ^ destination) & mix;
+  table.first = (source ^ exchange) | 0;
+  table.second = (destination ^ exchange) | 0;
+  table.ports = ports ^ ((ports ^ ((ports << 16) | (ports >>> 16))) & mix);
   table.meta = 0x80000000 | (cell << 16) | (protocol << 8);
-  return swap ? SWAPPED : 0;
-}
-
-/** Hash of the key of a TCP or UDP packet; `ports` is the first word of its header. For `touch` and `trackPorted`. */
-export function hashOf(cell: number, protocol: number, source: number, destination: number, ports: number): number {
-  const swap = source > destination || (source === destination && ports >>> 16 > (ports & 0xffff));
-  const meta = 0x80000000 | (cell << 16) | (protocol << 8);
-  return swap
-    ? hash(destination | 0, source | 0, (ports << 16) | (ports >>> 16), meta)
-    : hash(source | 0, destination | 0, ports, meta);
+  table.swapped = swapped;
+  return swapped;
 }
 
 /**
@@ -258,8 +289,8 @@ export function track(table: Conntrack, cell: number, packet: RulePacket, now: n
       cell,
       protocol,
       packet.source,
-      ported ? packet.sourcePort : 0,
       packet.destination,
+      ported ? packet.sourcePort : 0,
       ported ? packet.destinationPort : 0,
     );
   }
@@ -268,8 +299,9 @@ export function track(table: Conntrack, cell: number, packet: RulePacket, now: n
     return;
   }
   const slot = find(table);
-  if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= now) open(table, packet, swapped);
-  else if (protocol === TCP) followTcp(table, packet, slot, swapped, now);
+  if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= now)
+    open(table, protocol, packet.icmpType, packet.tcpFlags, swapped);
+  else if (protocol === TCP) followTcp(table, packet.tcpFlags, slot, swapped, now);
   else if (protocol === UDP) followUdp(table, slot, swapped, now);
   else
     follow(
@@ -281,17 +313,29 @@ export function track(table: Conntrack, cell: number, packet: RulePacket, now: n
     );
 }
 
-/** `track` for a TCP or UDP packet whose key has the hash `hashed`. */
-export function trackPorted(table: Conntrack, cell: number, packet: RulePacket, hashed: number, now: number): void {
-  const { protocol, source, sourcePort, destination, destinationPort } = packet;
-  const swapped = keyOf(table, cell, protocol, source, sourcePort, destination, destinationPort);
-  if (protocol === TCP && !flagsAreValid(packet.tcpFlags)) {
-    invalid(table);
-    return;
-  }
-  const slot = findFrom(table, hashed);
-  if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= now) open(table, packet, swapped);
-  else if (protocol === TCP) followTcp(table, packet, slot, swapped, now);
+/**
+ * Place of the entry of a TCP or UDP packet whose key has the hash `hashed`, be it a connection, one that has expired, or a
+ * refusal; -1 when there is none. `ports` is the first word of its header. For `trackFound`.
+ */
+export function findPorted(
+  table: Conntrack,
+  cell: number,
+  protocol: number,
+  source: number,
+  destination: number,
+  ports: number,
+  hashed: number,
+): number {
+  keyOf(table, cell, protocol, source, destination, ports >>> 16, ports & 0xffff);
+  return findFrom(table, hashed);
+}
+
+/** `track` for the packet of the last `findPorted`, which gave `slot`. */
+export function trackFound(table: Conntrack, slot: number, protocol: number, tcpFlags: number, now: number): void {
+  const { swapped } = table;
+  if (protocol === TCP && !flagsAreValid(tcpFlags)) invalid(table);
+  else if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= now) open(table, protocol, 0, tcpFlags, swapped);
+  else if (protocol === TCP) followTcp(table, tcpFlags, slot, swapped, now);
   else followUdp(table, slot, swapped, now);
 }
 
@@ -300,11 +344,11 @@ const directionOf = (table: Conntrack, slot: number, swapped: number): number =>
   (table.words[slot * ENTRY_WORDS + STATE]! & SWAPPED) === swapped ? 0 : 1;
 
 /** A packet of no known connection: it may open one. */
-function open(table: Conntrack, packet: RulePacket, swapped: number): void {
+function open(table: Conntrack, protocol: number, icmpType: number, tcpFlags: number, swapped: number): void {
   let state = swapped;
-  switch (packet.protocol) {
+  switch (protocol) {
     case TCP: {
-      const segment = segmentOf(packet.tcpFlags);
+      const segment = segmentOf(tcpFlags);
       const next = transition(0, segment, TCP_STATE.NONE);
       if (next === TCP_STATE.INVALID) {
         invalid(table);
@@ -318,7 +362,7 @@ function open(table: Conntrack, packet: RulePacket, swapped: number): void {
       table.timeout = UDP_UNREPLIED;
       break;
     case ICMP:
-      if (QUERY_REPLY[packet.icmpType] === 1) {
+      if (QUERY_REPLY[icmpType] === 1) {
         invalid(table);
         return;
       }
@@ -351,11 +395,11 @@ function followUdp(table: Conntrack, slot: number, swapped: number, now: number)
   follow(table, slot, directionOf(table, slot, swapped), now, stream ? UDP_STREAM : UDP_UNREPLIED);
 }
 
-function followTcp(table: Conntrack, packet: RulePacket, slot: number, swapped: number, now: number): void {
+function followTcp(table: Conntrack, tcpFlags: number, slot: number, swapped: number, now: number): void {
   const at = slot * ENTRY_WORDS + STATE;
   const state = table.words[at]!;
   const reply = (state & SWAPPED) === swapped ? 0 : 1;
-  const segment = segmentOf(packet.tcpFlags);
+  const segment = segmentOf(tcpFlags);
   const old = (state >>> TCP_SHIFT) & 0xf;
   let next = transition(reply, segment, old);
   if (next === TCP_STATE.INVALID) {
@@ -364,7 +408,7 @@ function followTcp(table: Conntrack, packet: RulePacket, slot: number, swapped: 
   }
   if (next === TCP_STATE.SYN_SENT && old >= TCP_STATE.TIME_WAIT) {
     if (reopens(state, reply)) {
-      open(table, packet, swapped);
+      open(table, TCP, 0, tcpFlags, swapped);
       return;
     }
     next = TCP_STATE.IGNORE;
@@ -412,68 +456,95 @@ export function confirm(table: Conntrack, now: number): boolean {
   if (!table.pending) return true;
   table.pending = false;
   let slot = find(table);
-  if (slot < 0) {
+  const known = slot >= 0 && table.times[slot * ENTRY_DOUBLES + EXPIRES] !== NEVER;
+  if (!known) {
     if (!makeRoom(table, now)) return false;
-    slot = vacant(table.words, table.mask, table.first, table.second, table.ports, table.meta);
-    table.used += 1;
+    slot = find(table);
+    if (slot < 0) slot = claim(table);
+    else table.refusals -= 1;
   }
   if (table.marks.size !== 0) table.marks.delete(markKey(table));
   const at = slot * ENTRY_WORDS;
   const words = table.words;
-  words[at + FIRST] = table.first;
-  words[at + SECOND] = table.second;
-  words[at + PORTS] = table.ports;
-  words[at + META] = table.meta;
   words[at + STATE] = table.state;
   words[at + STREAM_FROM] = ((now / MILLISECOND) | 0) + UDP_STREAM_AFTER;
+  words[at + TALLY] = 0;
+  words[at + TALLY + BACK] = 0;
   table.times[slot * ENTRY_DOUBLES + EXPIRES] = now + table.timeout;
   table.slot = slot;
   return true;
 }
 
-/** Room for one more entry. At the limit, expired entries are looked for once a second, not for every packet. */
+/**
+ * A place for what the rules said of a packet that opened no connection, when the table has none for its key. -1 when the
+ * table has better use for its room.
+ */
+export function refuse(table: Conntrack, now: number): number {
+  if (!hasRoom(table)) {
+    if (table.mask >= REFUSAL_LIMIT || !grow(table, now)) return -1;
+  }
+  const slot = claim(table);
+  table.times[slot * ENTRY_DOUBLES + EXPIRES] = NEVER;
+  table.refusals += 1;
+  return slot;
+}
+
+/** Write the pending key into a free place. */
+function claim(table: Conntrack): number {
+  const { words } = table;
+  const slot = vacant(words, table.mask, table.first, table.second, table.ports);
+  const at = slot * ENTRY_WORDS;
+  words[at + FIRST] = table.first;
+  words[at + SECOND] = table.second;
+  words[at + PORTS] = table.ports;
+  words[at + META] = table.meta;
+  table.used += 1;
+  return slot;
+}
+
+const hasRoom = (table: Conntrack): boolean => (table.used + 1) * 4 <= (table.mask + 1) * 3;
+
+/** Room for one more connection. At the limit, expired ones are looked for once a second, not for every packet. */
 function makeRoom(table: Conntrack, now: number): boolean {
-  const full = table.used >= table.limit;
-  if (!full && (table.used + 1) * 4 <= (table.mask + 1) * 3) return true;
+  const full = table.used - table.refusals >= table.limit;
+  if (!full && hasRoom(table)) return true;
   if (full && now < table.searchFrom) return false;
   table.searchFrom = now + SECOND_NANOSECONDS;
   return grow(table, now);
 }
 
-function vacant(words: Int32Array, mask: number, first: number, second: number, ports: number, meta: number): number {
-  let slot = hash(first, second, ports, meta) & mask;
+function vacant(words: Int32Array, mask: number, first: number, second: number, ports: number): number {
+  let slot = hashOf(first, second, ports) & mask;
   while (words[slot * ENTRY_WORDS + META] !== 0) slot = (slot + 1) & mask;
   return slot;
 }
 
-/** Move the living entries to a table with room for as many again. False when there would be more than `limit`. */
+/**
+ * Move the living connections to a table with room for as many again, and for the refusals to come back. False when there
+ * would be more than `limit`.
+ */
 function grow(table: Conntrack, now: number): boolean {
   let living = 0;
   for (let slot = 0; slot <= table.mask; slot++) if (isLiving(table, slot, now)) living += 1;
   if (living >= table.limit) return false;
   let entries = INITIAL_ENTRIES;
-  while (entries < (living + 1) * 2) entries *= 2;
-  const buffer = new ArrayBuffer(entries * ENTRY_WORDS * 4);
-  const words = new Int32Array(buffer);
-  const times = new Float64Array(buffer);
+  while (entries < (living + Math.min(table.refusals, REFUSAL_LIMIT >> 1) + 1) * 2) entries *= 2;
+  const place = table.arena.allocate(entries * OCTETS);
+  const words = new Int32Array(place.buffer, place.offset, entries * ENTRY_WORDS);
   for (let slot = 0; slot <= table.mask; slot++) {
     if (!isLiving(table, slot, now)) continue;
     const from = slot * ENTRY_WORDS;
     const old = table.words;
-    const to = vacant(
-      words,
-      entries - 1,
-      old[from + FIRST]!,
-      old[from + SECOND]!,
-      old[from + PORTS]!,
-      old[from + META]!,
-    );
+    const to = vacant(words, entries - 1, old[from + FIRST]!, old[from + SECOND]!, old[from + PORTS]!);
     words.set(old.subarray(from, from + ENTRY_WORDS), to * ENTRY_WORDS);
   }
+  table.arena.release(table.place, (table.mask + 1) * OCTETS);
+  table.place = place;
   table.words = words;
-  table.times = times;
+  table.times = new Float64Array(place.buffer, place.offset, entries * ENTRY_DOUBLES);
   table.mask = entries - 1;
   table.used = living;
+  table.refusals = 0;
   return true;
 }
 
@@ -496,7 +567,7 @@ export function trackError(table: Conntrack, cell: number, quote: Quote, errorDe
     queryKeyOf(table, cell, quote.icmpType, quote.icmpCode, source, destination, quote.icmpIdentifier);
     reply = QUERY_REPLY[quote.icmpType]!;
   } else {
-    swapped = keyOf(table, cell, protocol, source, quote.sourcePort, destination, quote.destinationPort);
+    swapped = keyOf(table, cell, protocol, source, destination, quote.sourcePort, quote.destinationPort);
   }
   const slot = find(table);
   if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= now || errorDestination !== source) {

@@ -6,7 +6,7 @@
  */
 import { lookup } from '../foundation/directory.ts';
 import { HOST_VETH_ADDRESS } from '../foundation/lease.ts';
-import { ADDRESS_TYPE, CTSTATE } from '../rules/model.ts';
+import { ADDRESS_TYPE } from '../rules/model.ts';
 import { RULE_VERDICT } from '../rules/packet.ts';
 import { contains } from '../wire/address.ts';
 import { FAULT } from '../wire/fault.ts';
@@ -20,6 +20,8 @@ import { type Cell, reasonOf } from './cell.ts';
 import * as conntrack from './conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
 import { ACCEPTED, routing } from './decapsulate.ts';
+import { keepArrived } from './log/keep.ts';
+import { isPickUp } from './tcp-state.ts';
 import { TRANSPORT } from './transport.ts';
 import { REASON, VERDICT } from './verdict.ts';
 
@@ -102,13 +104,6 @@ function trackError(dataplane: Dataplane, cell: Cell, view: DataView, stack: Sta
   else conntrack.trackError(connections, cell.index, quote, packet.destination, packet.time);
 }
 
-/** The connection of an ACK without a SYN, before anything was seen of it, was under way when the capture began. */
-export const isPickedUp = (dataplane: Dataplane): boolean =>
-  dataplane.packet.ctstate === CTSTATE.NEW &&
-  dataplane.packet.protocol === PROTOCOL.TCP &&
-  dataplane.connections.slot < 0 &&
-  (dataplane.packet.tcpFlags & 0x12) !== 0x02;
-
 function decide(burst: Burst, i: number, verdict: number, reason: number): void {
   burst.verdict[i] = verdict;
   burst.reason[i] = reason;
@@ -138,7 +133,7 @@ export function forward(
   burst.ctstate[i] = packet.ctstate;
   burst.reply[i] = connections.reply;
   if (connections.pending)
-    burst.note[i] = burst.note[i]! | (isPickedUp(dataplane) ? NOTE.OPENED | NOTE.PICKED_UP : NOTE.OPENED);
+    burst.note[i]! |= isPickUp(packet.protocol, packet.tcpFlags) ? NOTE.OPENED | NOTE.PICKED_UP : NOTE.OPENED;
   const refused = routing(view, stack, cell);
   if (refused !== ACCEPTED) {
     decide(burst, i, refused === REASON.IP4_OPTIONS ? VERDICT.MALFORMED : VERDICT.DROP, refused);
@@ -156,11 +151,13 @@ export function forward(
     );
   } else if (way === ROUTE.LOCAL) {
     input(dataplane, burst, i, cell);
+    if (dataplane.outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 0);
   } else if (ipv4.timeToLive(view, stack.network) <= 1) {
     decide(burst, i, VERDICT.DROP, REASON.IP4_TTL);
   } else {
     packet.outInterface = outInterface(dataplane, cell, way, instance);
     walkForward(dataplane, burst, i, cell, way);
+    if (dataplane.outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 1);
   }
 }
 

@@ -65,6 +65,12 @@ export const flagsAreValid = (flags: number): boolean => VALID[flags] === 1;
 /** The kind of segment that octet 13 of the header makes. */
 export const segmentOf = (flags: number): number => KINDS[flags]!;
 
+const PROTOCOL_TCP = 6;
+
+/** Whether the first packet seen of a connection comes from its middle: TCP, but not a SYN without ACK. */
+export const isPickUp = (protocol: number, flags: number): boolean =>
+  protocol === PROTOCOL_TCP && (flags & (SYN | ACK)) !== SYN;
+
 /** The state after `segment` in direction `reply` (0 original, 1 reply) while in `state`; IGNORE or INVALID. */
 export const transition = (reply: number, segment: number, state: number): number =>
   TRANSITIONS[(reply * SEGMENTS + segment) * STATES + state]!;

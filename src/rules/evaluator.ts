@@ -4,6 +4,7 @@
  */
 import type { Outcome, RulePacket } from './packet.ts';
 import type { RuleTable } from './table.ts';
+import type { Ways } from './ways.ts';
 
 /**
  * Which iptables wrote the rules into the kernel. They differ where a transport header is missing (`-m tcp` and `-m udp`
@@ -31,6 +32,8 @@ export interface Evaluator {
    * DROP with the id of that rule, whose counters and target stay untouched.
    */
   evaluate(chain: number, packet: RulePacket, outcome: Outcome): void;
+  /** Ways that packets took through built-in chain `chain`; null when this evaluator does not number them. */
+  ways(chain: number): Ways | null;
   /** Read the counters. The arrays belong to the evaluator and are brought up to date by the next call. */
   counters(): TableCounters;
 }

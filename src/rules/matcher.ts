@@ -9,10 +9,11 @@
 import { ACTION } from './flatten.ts';
 import { hasConnection } from './match.ts';
 import { type Outcome, RULE_VERDICT, type RulePacket } from './packet.ts';
-import { BARRIER, ENTRY_WORDS, type Plan, SLOT_WORDS } from './plan.ts';
+import { BARRIER, CHANGING, ENTRY_WORDS, type Plan, SLOT_WORDS } from './plan.ts';
 import { ANSWER, type Context, runProgram } from './program.ts';
 import { recordLog } from './target.ts';
 import { hashKey, INTERFACE_LIMIT } from './tuples.ts';
+import * as ways from './ways.ts';
 
 /** Beyond every position: a tuple has nothing more to offer. */
 const NONE = 0x7fffffff;
@@ -29,6 +30,7 @@ export function walk(plan: Plan, context: Context, accepts: boolean, packet: Rul
   outcome.mark = packet.mark;
   outcome.connectionMark = packet.connectionMark;
   outcome.logCount = 0;
+  ways.begin(plan.ways);
   if (plan.tuples !== 0 && begin(plan, packet, rest, outcome)) return;
   walkOn(plan, context, accepts, packet, rest, outcome);
 }
@@ -63,6 +65,7 @@ function begin(plan: Plan, packet: RulePacket, rest: number, outcome: Outcome): 
   }
   plan.hits[position * 2]! += 1;
   plan.hits[position * 2 + 1]! += packet.length;
+  ways.step(plan.ways, position, ways.STEP.MATCHED);
   outcome.verdict = code as Outcome['verdict'];
   outcome.rule = entries[at + 1]!;
   return true;
@@ -99,22 +102,24 @@ function walkOn(
     current = position + 1;
     const at = position * ENTRY_WORDS;
     const code = entries[at]!;
+    if ((code & CHANGING) !== 0) plan.ways.changing = 1;
     const answer = askEntry(plan, context, at, packet, mark, outcome);
     if (answer !== ANSWER.MATCH) {
       if (answer === ANSWER.HOTDROP) {
-        lose(plan, position * 4 + 2, length);
+        lose(plan, position, ways.STEP.DROPPED, length);
         outcome.verdict = RULE_VERDICT.DROP;
         outcome.rule = entries[at + 1]!;
         return;
       }
       if ((code & BARRIER) !== 0) {
-        lose(plan, position * 4, length);
+        lose(plan, position, ways.STEP.STOPPED, length);
         current = entries[at + 5]!;
       }
       continue;
     }
     hits[position * 2]! += 1;
     hits[position * 2 + 1]! += length;
+    ways.step(plan.ways, position, ways.STEP.MATCHED);
     switch (code & 0xff) {
       case ACTION.ACCEPT:
       case ACTION.DROP:
@@ -159,13 +164,17 @@ function walkOn(
 function decideByPolicy(plan: Plan, accepts: boolean, length: number, outcome: Outcome): void {
   plan.policy[0]! += 1;
   plan.policy[1]! += length;
+  ways.step(plan.ways, 0, ways.STEP.POLICY);
   outcome.verdict = accepts ? RULE_VERDICT.ACCEPT : RULE_VERDICT.DROP;
   outcome.rule = -1;
 }
 
-function lose(plan: Plan, at: number, length: number): void {
+/** The walk was stopped by the entry at `position`. */
+function lose(plan: Plan, position: number, kind: number, length: number): void {
+  const at = position * 4 + (kind === ways.STEP.STOPPED ? 0 : 2);
   plan.losses[at]! += 1;
   plan.losses[at + 1]! += length;
+  ways.step(plan.ways, position, kind);
 }
 
 /** What the key of the entry at word `at` left open. */

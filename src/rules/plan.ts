@@ -11,18 +11,22 @@
  *     0 action | 1 rule id or -1 | 2, 3 program | 4, 5 first and second operand of the action
  *     6 lowest and highest destination port, 16 bits each | 7 ctstate bits, 0 for any
  *
- * A barrier has BARRIER set in word 0 and leads to word 5 when it fails. A long bucket has its destination ports cut into
+ * A barrier has BARRIER set in word 0 and leads to word 5 when it fails; CHANGING is a second flag there. A long bucket has its destination ports cut into
  * elementary intervals (`intervals`: count, then per interval its lowest port, then per interval first and end of its own
  * list in `positions`), each list ending behind the first entry that decides on the port alone.
  */
+import type { Arena } from '../memory/arena.ts';
 import { type Condition, isFence, OP } from './condition.ts';
 import { ACTION, type Flat, type Label } from './flatten.ts';
 import { emit } from './program.ts';
 import { chooseTuples, hashKey, type Placed, type Shape, type Tuple } from './tuples.ts';
+import { createWays, type Ways } from './ways.ts';
 
 export const SLOT_WORDS = 8;
 export const ENTRY_WORDS = 8;
 export const BARRIER = 0x100;
+/** The entry asks what may answer differently for the next packet of a connection: a limit, the flags of a segment. */
+export const CHANGING = 0x200;
 const ANY_PORT = 0xffff << 16;
 /** Buckets from this length on are cut into intervals. */
 const LONG_BUCKET = 12;
@@ -54,6 +58,8 @@ export interface Plan {
   /** Per position: packets and octets that failed a barrier there, and those dropped in mid-rule. */
   readonly losses: Float64Array;
   readonly policy: Float64Array;
+  /** Walks that were taken before. */
+  readonly ways: Ways;
   /** Scratch of one walk, per tuple: cursor and end in `positions`, and the position under the cursor. */
   readonly cursors: Int32Array;
   readonly ends: Int32Array;
@@ -76,7 +82,7 @@ interface Builder {
 }
 
 /** Lay out `flat`. `depth` is the number of chains, which bounds the return stack. */
-export function layOut(flat: Flat, regular: boolean, depth: number): Plan {
+export function layOut(flat: Flat, regular: boolean, depth: number, arena: Arena): Plan {
   const tuples = chooseTuples(flat.entries);
   const size = flat.entries.length;
   const builder: Builder = {
@@ -120,6 +126,7 @@ export function layOut(flat: Flat, regular: boolean, depth: number): Plan {
     hits: new Float64Array(size * 2),
     losses: new Float64Array(loses ? size * 4 : 0),
     policy: new Float64Array(2),
+    ways: createWays(size, arena),
     cursors: new Int32Array(tuples.length),
     ends: new Int32Array(tuples.length),
     heads: new Int32Array(tuples.length),
@@ -147,7 +154,7 @@ function writeEntry(builder: Builder, { position, residual }: Placed): void {
   const one = builder.flat.entries[position]!;
   const at = position * ENTRY_WORDS;
   const { entries, program } = builder;
-  entries[at] = one.action | (one.barrier === null ? 0 : BARRIER);
+  entries[at] = one.action | (one.barrier === null ? 0 : BARRIER) | (residual.some(mayChange) ? CHANGING : 0);
   entries[at + 1] = one.rule;
   entries[at + 2] = program.length;
   entries[at + 4] = positionOf(one.first);
@@ -163,6 +170,8 @@ function writeEntry(builder: Builder, { position, residual }: Placed): void {
   const decides = one.action < ACTION.COUNT && one.barrier === null && builder.skippable[position] === 0;
   builder.decisive[position] = Number(decides && entries[at + 2] === entries[at + 3] && entries[at + 7] === 0);
 }
+
+const mayChange = ({ op }: Condition): boolean => op === OP.METER || op === OP.TCP_FLAGS || op === OP.HEADER;
 
 /** Answer a condition from words 6 and 7 instead of the program, where they are still free. */
 function hoist(entries: Int32Array, at: number, { op, negated, a, b }: Condition): boolean {

@@ -88,7 +88,14 @@ export function createReference(table: Table, interfaces: InterfaceNames, option
     decide(chains.policy[chain] === 1 ? RULE_VERDICT.ACCEPT : RULE_VERDICT.DROP, -1, outcome);
   }
 
-  return { rules, backend, prepare: (name) => builtInChain(chains, name), evaluate, counters: () => counters };
+  return {
+    rules,
+    backend,
+    prepare: (name) => builtInChain(chains, name),
+    evaluate,
+    ways: () => null,
+    counters: () => counters,
+  };
 }
 
 function decide(verdict: Outcome['verdict'], rule: number, outcome: Outcome): void {
