@@ -149,7 +149,8 @@ function search(low: number, size: number, manip: number, neighbours: Neighbours
   const intoSource = manip === MANIP.SOURCE || fresh.protocol === PROTOCOL.ICMP;
   let attempts = Math.min(size, ATTEMPTS);
   for (;;) {
-    let offset = choice.offset();
+    // Where there is one place only, what is drawn does not matter.
+    let offset = size === 1 ? 0 : choice.offset();
     for (let left = attempts; left > 0; left--) {
       const port = (low + (offset % size)) & 0xffff;
       if (intoSource) fresh.sourcePort = port;
