@@ -252,6 +252,30 @@ const COLLISIONS: Scenario = {
   }),
 };
 
+const REVERSE: Scenario = {
+  name: 'silk: the far end calls the container that it knows by another address',
+  rules: SILK,
+  steps: [
+    {
+      in: FRONTEND_VETH,
+      packet: udp(`${FRONTEND}:40000`, `${CLIENT}:53`),
+      leaves: `${OUT} ${CELL}:40000 > ${CLIENT}:53`,
+    },
+    // Answers to this would look like the packet above.
+    {
+      in: OUT,
+      packet: udp(`${CLIENT}:53`, `${FRONTEND}:40000`),
+      leaves: `${FRONTEND_VETH} ${CLIENT}:* > ${FRONTEND}:40000`,
+      draws: { at: SOURCE_PORT, low: 1, high: 511 },
+    },
+    {
+      in: FRONTEND_VETH,
+      packet: (left) => udp(`${FRONTEND}:40000`, `${CLIENT}:${portAt(left[1]!, SOURCE_PORT)}`),
+      leaves: `${OUT} ${FRONTEND}:40000 > ${CLIENT}:53`,
+    },
+  ],
+};
+
 const HAIRPIN: Scenario = {
   name: 'both ends of a connection are changed',
   rules: table(
@@ -352,6 +376,28 @@ const CHECKSUMS: Scenario = {
   ],
 };
 
+/** A TCP exchange of a container that the far end answers and closes first. */
+const CLOSED: readonly Step[] = [
+  [OUT, FLAG.SYN | FLAG.ACK, 5000, 1001],
+  [BACKEND_VETH, FLAG.ACK, 1001, 5001],
+  [OUT, FLAG.FIN | FLAG.ACK, 5001, 1001],
+  [BACKEND_VETH, FLAG.FIN | FLAG.ACK, 1001, 5002],
+  [OUT, FLAG.ACK, 5002, 1002],
+].map(([device, flags, sequence, acknowledgement]): Step => {
+  const segment = { flags: Number(flags), sequence: Number(sequence), acknowledgement: Number(acknowledgement) };
+  return device === OUT
+    ? {
+        in: OUT,
+        packet: tcp(`${CLIENT}:80`, `${CELL}:40001`, segment),
+        leaves: `${BACKEND_VETH} ${CLIENT}:80 > ${BACKEND}:40001`,
+      }
+    : {
+        in: BACKEND_VETH,
+        packet: tcp(`${BACKEND}:40001`, `${CLIENT}:80`, segment),
+        leaves: `${OUT} ${CELL}:40001 > ${CLIENT}:80`,
+      };
+});
+
 const AGAIN: Scenario = {
   name: 'connections that end give their ports back',
   rules: SILK,
@@ -383,7 +429,14 @@ const AGAIN: Scenario = {
       packet: udp(`${BACKEND}:40001`, `${CLIENT}:80`),
       leaves: `${OUT} ${CELL}:40001 > ${CLIENT}:80`,
     },
-    // No connection of its own: an answer nobody asked for, and an error about nothing.
+    // Closed from both sides, and opened again from the same port: the old connection makes way.
+    ...CLOSED,
+    {
+      in: BACKEND_VETH,
+      packet: tcp(`${BACKEND}:40001`, `${CLIENT}:80`, { flags: FLAG.SYN, sequence: 900000 }),
+      leaves: `${OUT} ${CELL}:40001 > ${CLIENT}:80`,
+    },
+    // No connection of its own: an error about nothing.
     {
       in: OUT,
       packet: (left) =>
@@ -402,6 +455,7 @@ export const NAT_SCENARIOS: readonly Scenario[] = [
   HOST_PORT,
   MASQUERADE,
   COLLISIONS,
+  REVERSE,
   HAIRPIN,
   ...RANGE_SCENARIOS,
   CHECKSUMS,
