@@ -103,9 +103,10 @@ export async function withKernelCell<T>(
   const namespace = `tagplane-nat-${process.pid}-${labs++}`;
   run('ip', ['netns', 'add', namespace]);
   try {
-    for (const setting of SETTINGS) runIn(namespace, 'sysctl', ['-qw', setting]);
+    runIn(namespace, 'sysctl', ['-qw', ...SETTINGS]);
     runIn(namespace, `xtables-${backend}-multi`, ['iptables-restore'], { input: rules });
-    for (const setting of settings) runIn(namespace, 'sysctl', ['-qw', setting]);
+    // Those of connection tracking exist once rules ask for it.
+    if (settings.length > 0) runIn(namespace, 'sysctl', ['-qw', ...settings]);
     return await withProgram(namespace, body);
   } finally {
     run('ip', ['netns', 'del', namespace]);
@@ -119,7 +120,7 @@ async function withProgram<T>(namespace: string, body: (cell: KernelCell) => Pro
   const ended = new Promise((resolve) => child.once('exit', resolve));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const read = async (): Promise<string> => {
-    const { value, done } = await lines.next();
+    const { value, done } = (await lines.next()) as IteratorResult<string, string>;
     if (done === true) throw new Error('the program that holds the devices has ended');
     return value;
   };

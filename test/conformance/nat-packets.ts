@@ -1,4 +1,7 @@
 /** What the scenarios of NAT are made of: the places of nat-kernel.ts, and packets between them. */
+import { SHOP } from '../../captures/foundations.ts';
+import { plan } from '../../src/foundation/plan.ts';
+import { printSave } from '../../src/rules/print-save.ts';
 import * as packets from '../dataplane/packets.ts';
 
 export const { FLAG } = packets;
@@ -13,8 +16,8 @@ export interface Step {
   readonly draws?: { readonly at: number; readonly low: number; readonly high: number };
   /** The checksum is left to the network card. */
   readonly partial?: boolean;
-  /** The packet is for the cell itself, where nobody listens. */
-  readonly answer?: (delivered: Uint8Array) => Uint8Array;
+  /** The packet is for the cell itself, where nobody listens: what it says to that. The kernel draws the identification. */
+  readonly answer?: (delivered: Uint8Array, identification: number) => Uint8Array;
 }
 
 export interface Scenario {
@@ -125,6 +128,15 @@ export function closedPort(delivered: Uint8Array): Uint8Array {
   return withWindow(packet, 0);
 }
 
+/** What Linux answers to a datagram for a closed port: RFC 1812 section 5.3.3.1 has precedence 6. */
+export const portUnreachable = (delivered: Uint8Array, identification: number): Uint8Array =>
+  packets.ipv4(
+    { source: delivered.slice(16, 20).join('.'), destination: delivered.slice(12, 16).join('.') },
+    1,
+    packets.icmp(3, 3, 0, delivered),
+    { identification, typeOfService: 0xc0 },
+  );
+
 /** The checksum follows from the window that the builder of segments writes (0xfaf0). */
 function withWindow(packet: Uint8Array, window: number): Uint8Array {
   const changed = Uint8Array.from(packet);
@@ -146,3 +158,7 @@ export const drawn = (from: string, to: string, low: number, high: number): Pick
   leaves: `${OUT} ${from}:* > ${to}`,
   draws: { at: SOURCE_PORT, low, high },
 });
+
+const { tables } = plan(SHOP, 'cell-a');
+/** The nat table that silk writes on a cell. */
+export const SILK = printSave({ tables: tables.filter(({ name }) => name === 'nat') });

@@ -12,6 +12,7 @@ import {
   IDENTIFIER,
   OUT,
   ping,
+  portUnreachable,
   type Scenario,
   type Step,
   syn,
@@ -58,6 +59,8 @@ const TARGETS: Scenario = {
     `PREROUTING -p tcp --dport 1003 -j DNAT --to-destination :7020`,
     'PREROUTING -p tcp --dport 1004 -j REDIRECT --to-ports 8053',
     'PREROUTING -p tcp --dport 1005 -j REDIRECT',
+    'INPUT -p tcp --dport 1006 -j SNAT --to-source 10.0.0.77',
+    'PREROUTING -p udp --dport 1007 -j REDIRECT --to-ports 8053',
   ),
   steps: [
     ...[1, 2, 3, 4, 5, 6].map(
@@ -97,6 +100,20 @@ const TARGETS: Scenario = {
       packet: syn('10.255.2.7:2001', '192.0.2.1:1004'),
       leaves: 'silk-vtep 192.0.2.1:1004 > 10.255.2.7:2001',
       answer: closedPort,
+    },
+    // The cell sees another client, and its answer is changed before it is routed.
+    {
+      in: OUT,
+      packet: syn(`${CLIENT}:2002`, `${CELL}:1006`),
+      leaves: `${OUT} ${CELL}:1006 > ${CLIENT}:2002`,
+      answer: closedPort,
+    },
+    // The error that the cell itself sends is changed as one from elsewhere would be.
+    {
+      in: OUT,
+      packet: udp(`${CLIENT}:2003`, '192.0.2.1:1007'),
+      leaves: `${OUT} 192.0.2.1 > ${CLIENT}`,
+      answer: portUnreachable,
     },
   ],
 };

@@ -14,6 +14,8 @@ import { NAT_SCENARIOS } from './nat-scenarios.ts';
 
 const test = suite('conformance/nat');
 const NANOSECONDS = 1e9;
+/** Where an IP header has its identification. */
+const IDENTIFICATION = 4;
 
 /** The number that the kernel drew: our own search starts there. */
 interface Draw {
@@ -69,7 +71,13 @@ async function play({ steps, rules }: Scenario, backend: Backend, kernel: Kernel
     const { draws } = one;
     draw.asked = 0;
     draw.value = draws === undefined ? null : seen.length === 0 ? 0 : port(seen[0]!.octets, draws.at) - draws.low;
-    const ours = cell.send(one.in, packet, one.partial === true, one.answer ?? null);
+    const { answer } = one;
+    const ours = cell.send(
+      one.in,
+      packet,
+      one.partial === true,
+      answer === undefined ? null : (delivered) => answer(delivered, port(seen[0]!.octets, IDENTIFICATION)),
+    );
     assert.equal(ours.map(text), seen.map(text), what);
     assert.is(draw.asked > 0, draws !== undefined, `${what}: whether a port was drawn`);
     left.push(seen[0]?.octets ?? new Uint8Array(0));

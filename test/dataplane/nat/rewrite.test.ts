@@ -19,6 +19,7 @@ import {
 import { formatIpv4 } from '../../../src/wire/address.ts';
 import { text } from '../../support/hex.ts';
 import { check } from '../../support/property.ts';
+import { watched } from '../../support/watch.ts';
 import * as packets from '../packets.ts';
 
 const test = suite('dataplane/nat/rewrite');
@@ -228,6 +229,40 @@ test('errors with a wrong checksum, cut quotes and redirects about NAT are dropp
   const settled = STATUS.SOURCE_DONE | STATUS.DESTINATION_DONE;
   assert.is(dropped(errorAbout(left, { ...one, type: 5 }), settled), TRANSLATED.UNCHANGED);
   assert.is(dropped(errorAbout(left, { ...one, type: 5 }), STATUS.DESTINATION_DONE), TRANSLATED.DROPPED);
+});
+
+test('whatever an error quotes, nothing outside the packet is read or written', () => {
+  const anything = fc.uint8Array({ minLength: 0, maxLength: 90 });
+  check(
+    fc.property(anything, protocol, fc.constantFrom(3, 5, 11), (quote, number, type) => {
+      const connection = createConnection();
+      Object.assign(connection.original, {
+        protocol: number,
+        source: 1,
+        destination: 2,
+        sourcePort: 3,
+        destinationPort: 4,
+      });
+      Object.assign(connection.reply, {
+        protocol: number,
+        source: 5,
+        destination: 6,
+        sourcePort: 7,
+        destinationPort: 8,
+      });
+      connection.status = STATUS.SOURCE_NAT | STATUS.DESTINATION_NAT | STATUS.SOURCE_DONE | STATUS.DESTINATION_DONE;
+      const ends = { source: '10.0.0.1', destination: '10.0.0.2' };
+      const packet = packets.ipv4(ends, ICMP, packets.icmp(type, 0, 0, quote));
+      const margin = 70;
+      const view = watched(packet, margin);
+      const end = margin + packet.length;
+      for (const hook of [HOOK.PREROUTING, HOOK.POSTROUTING]) translateError(view, margin, end, connection, 1, hook);
+      const octets = new Uint8Array(view.buffer);
+      assert.ok(octets.subarray(0, margin).every((octet) => octet === 0xff));
+      assert.ok(octets.subarray(end).every((octet) => octet === 0xff));
+    }),
+    1000,
+  );
 });
 
 test('a tuple turned round twice is itself', () => {
