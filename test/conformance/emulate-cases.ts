@@ -1,155 +1,32 @@
-/**
- * Frames put together octet by octet for two cells of the shop, by what they try. Each is sent into the real cells and
- * into the emulated ones.
- */
+/** What is tried on two cells of the shop: each frame is sent into the real cells and into the emulated ones. */
+import { address, ethernet, FLAG, icmp, ipv4, silkMac, tcp, udp, vxlan } from '../dataplane/packets.ts';
 import {
-  address,
-  checksum,
-  ethernet,
-  FLAG,
-  type HeaderFields,
-  icmp,
-  ipv4,
-  silkMac,
-  type Tunnel,
-  tcp,
-  udp,
-  vxlan,
-} from '../dataplane/packets.ts';
-
-export interface CraftedFrame {
-  readonly what: string;
-  /** A container's own end, or a cell's underlay device. */
-  readonly tap: string;
-  readonly octets: Uint8Array;
-}
-
-const FRONTEND = '10.255.1.4';
-const BACKEND_A = '10.255.1.5';
-const BATCH = '10.255.1.9';
-const BACKEND_B = '10.255.2.7';
-const ORDERS = '10.255.2.8';
-const VTEP_A = '10.255.1.0';
-const VTEP_B = '10.255.2.0';
-const CELL_A = '10.0.0.101';
-const CELL_B = '10.0.0.102';
-const MAC_A = '42:01:0a:00:00:65';
-const MAC_B = '42:01:0a:00:00:66';
-const GATEWAY = '169.254.0.1';
-
-const cellOf = (container: string): string => (container.startsWith('10.255.1.') ? 'cell-a' : 'cell-b');
-const insideOf = (container: string): string => {
-  const digits = container
-    .split('.')
-    .map((octet) => octet.padStart(3, '0'))
-    .join('');
-  return `${cellOf(container)}/s-${digits}/eth0`;
-};
-
-/** What `container` sends in a frame to its host. */
-const sends = (what: string, container: string, packet: Iterable<number>, type = 0x0800): CraftedFrame => ({
-  what: `${container}: ${what}`,
-  tap: insideOf(container),
-  octets: ethernet(silkMac('aa', container), silkMac('ee', container), type, packet),
-});
-
-const BULK = (length: number): number[] => Array.from({ length }, (_, i) => i & 0xff);
-let port = 41_000;
-
-const syn = (source: string, destination: string, to: number, fields: HeaderFields = {}): Uint8Array => {
-  const ends = { source, destination };
-  return ipv4(ends, 6, tcp(ends, ++port, to, { flags: FLAG.SYN, sequence: 77 }), fields);
-};
-const segment = (source: string, destination: string, to: number, flags: number): Uint8Array => {
-  const ends = { source, destination };
-  return ipv4(ends, 6, tcp(ends, ++port, to, { flags, sequence: 1000, acknowledgement: 2000, payload: [1, 2, 3] }));
-};
-const datagram = (
-  source: string,
-  destination: string,
-  to: number,
-  length = 20,
-  fields: HeaderFields = {},
-): Uint8Array => {
-  const ends = { source, destination };
-  return ipv4(ends, 17, udp(ends, ++port, to, BULK(length)), fields);
-};
-const echo = (source: string, destination: string, length = 24, fields: HeaderFields = {}): Uint8Array =>
-  ipv4({ source, destination }, 1, icmp(8, 0, ++port << 16, BULK(length)), fields);
-const other = (source: string, destination: string, protocol: number): Uint8Array =>
-  ipv4({ source, destination }, protocol, BULK(24));
-
-/** UDP-Lite whose checksum covers `covered` octets, 0 for all of them (RFC 3828). */
-function lite(source: string, destination: string, covered: number): Uint8Array {
-  const length = 28;
-  const datagram = [160, 1, 0, 53, 0, covered, 0, 0, ...BULK(length - 8)];
-  const long = (text: string): number[] => text.split('.').map(Number);
-  const pseudo = [...long(source), ...long(destination), 0, 136, 0, length];
-  const sum = checksum([...pseudo, ...datagram.slice(0, covered === 0 ? length : covered)]);
-  return ipv4({ source, destination }, 136, [...datagram.slice(0, 6), sum >>> 8, sum & 0xff, ...datagram.slice(8)]);
-}
-
-/** `packet` with octets changed; the header checksum is as right as it was unless `at` is in it. */
-function changed(packet: Uint8Array, at: number, ...values: readonly number[]): Uint8Array {
-  const copy = packet.slice();
-  copy.set(values, at);
-  return copy;
-}
-
-/** The same with its header checksum made right again. */
-function mended(packet: Uint8Array): Uint8Array {
-  const copy = changed(packet, 10, 0, 0);
-  const sum = checksum(copy.slice(0, (copy[0]! & 0xf) * 4));
-  return changed(copy, 10, sum >>> 8, sum & 0xff);
-}
-
-/** Fragments of `packet` with these payload lengths; `flags` is what each carries besides more-fragments. */
-function fragments(packet: Uint8Array, lengths: readonly number[], flags = 0): Uint8Array[] {
-  const payload = packet.slice(20);
-  let at = 0;
-  return lengths.map((length, i) => {
-    const more = i < lengths.length - 1 ? 0x2000 : 0;
-    const field = flags | more | (at >>> 3);
-    const total = 20 + length;
-    const header = changed(
-      packet.slice(0, 20),
-      2,
-      total >>> 8,
-      total & 0xff,
-      ...packet.slice(4, 6),
-      field >>> 8,
-      field & 0xff,
-    );
-    const piece = mended(Uint8Array.from([...header, ...payload.slice(at, at + length)]));
-    at += length;
-    return piece;
-  });
-}
-
-interface Outer extends Tunnel {
-  readonly fields?: HeaderFields;
-  readonly destinationMac?: string;
-  readonly sourceMac?: string;
-  readonly tags?: readonly number[];
-  readonly port?: number;
-}
-
-const outerPacket = (packet: Iterable<number>, outer: Outer, type = 0x0800): Uint8Array => {
-  const ends = { source: CELL_A, destination: CELL_B };
-  const mac = (given: string | undefined, vtep: string): string => given ?? silkMac('ee', vtep);
-  const inner = ethernet(mac(outer.destinationMac, VTEP_B), mac(outer.sourceMac, VTEP_A), type, packet, outer.tags);
-  return ipv4(ends, 17, udp(ends, outer.port ?? 50_000, 4789, vxlan(inner, outer)), outer.fields);
-};
-
-/** A frame to cell B on the underlay. */
-const onUnderlay = (what: string, packet: Iterable<number>): CraftedFrame => ({
-  what: `underlay: ${what}`,
-  tap: 'cell-b/eth0',
-  octets: ethernet(MAC_B, MAC_A, 0x0800, packet),
-});
-
-const tunnelled = (what: string, packet: Iterable<number>, outer: Outer = { groupId: 1 }): CraftedFrame =>
-  onUnderlay(what, outerPacket(packet, outer));
+  BACKEND_A,
+  BACKEND_B,
+  BATCH,
+  BULK,
+  CELL_A,
+  CELL_B,
+  type CraftedFrame,
+  changed,
+  datagram,
+  echo,
+  FRONTEND,
+  fragments,
+  GATEWAY,
+  lite,
+  mended,
+  ORDERS,
+  onUnderlay,
+  other,
+  outerPacket,
+  segment,
+  sends,
+  syn,
+  tunnelled,
+  VTEP_A,
+  VTEP_B,
+} from './emulate-frames.ts';
 
 const CONTAINER_CASES: readonly CraftedFrame[] = [
   sends('SYN to the same cell, allowed', FRONTEND, syn(FRONTEND, BACKEND_A, 8080)),
@@ -305,6 +182,24 @@ const replied = (): CraftedFrame[] => {
   ];
 };
 
+/** A host port of cell B, called by cell A. */
+const throughHostPort = (): CraftedFrame[] => {
+  const asked = { source: CELL_A, destination: CELL_B };
+  const answered = { source: BACKEND_B, destination: CELL_A };
+  const reset = { flags: FLAG.RST, sequence: 8 };
+  return [
+    onUnderlay('a host port', ipv4(asked, 6, tcp(asked, 40_600, 61_000, { flags: FLAG.SYN, sequence: 7 }))),
+    sends(
+      'answers through the host port',
+      BACKEND_B,
+      ipv4(answered, 6, tcp(answered, 61_001, 40_600, { flags: FLAG.SYN | FLAG.ACK, sequence: 9, acknowledgement: 8 })),
+    ),
+    sends('complains through the host port', BACKEND_B, quoting(BACKEND_B, CELL_A, syn(CELL_A, BACKEND_B, 61_001))),
+    onUnderlay('a reset of the host port', ipv4(asked, 6, tcp(asked, 40_600, 61_000, reset))),
+    onUnderlay('a host port that is not', ipv4(asked, 6, tcp(asked, 40_601, 61_009, reset))),
+  ];
+};
+
 const TUNNEL_CASES: readonly CraftedFrame[] = [
   tunnelled('allowed', syn(FRONTEND, BACKEND_B, 8080)),
   tunnelled('another tag', syn(FRONTEND, BACKEND_B, 8080), { groupId: 2 }),
@@ -404,6 +299,7 @@ export const CASES: readonly CraftedFrame[] = [
   ...CONTAINER_CASES,
   ...FRAGMENT_CASES,
   ...replied(),
+  ...throughHostPort(),
   ...TUNNEL_CASES,
   ...UNEVEN_CASES,
   ...UNANSWERED_CASES,

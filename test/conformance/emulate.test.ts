@@ -24,7 +24,8 @@ import {
 } from '../dataplane/emulate/emulating.ts';
 import { createRandom } from '../support/evaluation.ts';
 import { skip } from '../support/shared.ts';
-import { CASES, type CraftedFrame, NARROW, randomCases, WAITING } from './emulate-cases.ts';
+import { CASES, NARROW, randomCases, WAITING } from './emulate-cases.ts';
+import type { CraftedFrame } from './emulate-frames.ts';
 import { DEFAULT_LAB, iptablesIn, type Lab, type LabOptions, labObstacle, withLab } from './lab.ts';
 import { hostVeth, underlayMac, VTEP_DEVICE } from './lab-names.ts';
 import { run, sleep } from './lab-shell.ts';
@@ -215,6 +216,7 @@ async function compare(backend: LabOptions['backend'], cases: readonly CraftedFr
         rules: rulesOf(lab, backend),
         options: { mtus: new Map([[NARROW.tap, NARROW.mtu]]) },
         dataplane: { strictChecksums: true },
+        translated: true,
         until: observed.sent.at(-1)! + secondsAfter(waiting) * 1e9,
       };
       const ours = travelAs(setup, inputs, expected);

@@ -3,7 +3,8 @@
  * and every other tap has to see the kernel's frames, octet for octet.
  *
  * What is put in: whatever a container sent, as the tap at its own end shows it (its TCP answers too); where there is no
- * tap inside a container of cell A, the packets that cell A put on the underlay, as the container must have sent them. Numbers that the kernel drew are taken from the
+ * tap inside a container of cell A, the packets that cell A put on the underlay, as the container must have sent them;
+ * and what a client of a host port sent. Numbers that the kernel drew are taken from the
  * expected frames. ARP and IPv6 of the underlay are left out: the lab's cells had to find each other first.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -34,6 +35,9 @@ const CONTAINERS: Readonly<Record<string, string>> = {
 };
 const CELLS: Readonly<Record<string, string>> = { cellA: 'cell-a', cellB: 'cell-b' };
 const MAC_OF_CELL_A = '42010a000065';
+/** A host of the underlay that calls a host port. */
+const CLIENT_MAC = '42010a000009';
+const CLIENT = 0x0a000009;
 /** Places in a VXLAN frame and in an IPv4 header. */
 const INNER_PACKET = 64;
 const TIME_TO_LIVE = 8;
@@ -60,6 +64,7 @@ const setup = (options: Setup['options'] = {}): Setup => ({
     ['cell-b', dump('cellB')],
   ]),
   options,
+  translated: true,
 });
 
 interface Tapped {
@@ -108,6 +113,8 @@ function split(taps: readonly Tapped[]): { inputs: Input[]; expected: Map<string
     for (const one of packets) {
       const time = one.time + shift;
       if (isContainer(tap) && isSentByContainer(one)) inputs.push({ tap, octets: one.octets, time });
+      else if (tap === 'cell-b/eth0' && one.hex.slice(12, 24) === CLIENT_MAC)
+        inputs.push({ tap, octets: one.octets, time });
       else if (fromA && one.hex.slice(12, 24) === MAC_OF_CELL_A) inputs.push({ ...sentInside(one.octets), time });
     }
   }
@@ -140,6 +147,17 @@ const EXPERIMENTS: readonly Experiment[] = [
   { name: 'ttl2', atLeast: 4 },
   { name: 'tcp', atLeast: 12 },
   { name: 'somark', atLeast: 1 },
+  {
+    name: 'dnat',
+    options: {
+      underlayMacs: new Map([
+        [0x0a000065, 0x42010a000065],
+        [0x0a000066, 0x42010a000066],
+        [CLIENT, Number.parseInt(CLIENT_MAC, 16)],
+      ]),
+    },
+    atLeast: 20,
+  },
   {
     name: 'frag',
     options: {

@@ -54,9 +54,9 @@ function countDown(view: DataView, network: number): void {
  * pass that it has not finished with (nf_nat_icmp_reply_translation).
  */
 function filter(emulation: Emulation, host: Host, frame: Frame): void {
-  const { packet, connections } = emulation.dataplane;
+  const { packet } = emulation.dataplane;
   packet.outInterface = emulation.devices[frame.out]!.interface;
-  if (frame.redirect === REDIRECT.SENT && emulation.options.nat && connections.pending)
+  if (frame.redirect === REDIRECT.SENT && emulation.options.nat && emulation.translation.isOpening())
     frame.redirect = REDIRECT.HELD_BACK;
   const passes = walk(emulation, host, frame, host.cell.forwardChain);
   if (passes) {

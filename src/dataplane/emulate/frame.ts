@@ -46,6 +46,8 @@ export interface Frame {
   redirect: number;
   /** One of VERIFIED: what is known of the checksum of its transport header. */
   verified: Verified;
+  /** 1 when that checksum is left to a network card: the field holds the sum of the pseudo-header. */
+  partial: number;
   /** Offsets of entries of record route and timestamp options that the way out still writes to; 0 for none. */
   routeEntry: number;
   timeEntry: number;
@@ -99,6 +101,7 @@ function createFrame(octetCount: number): Frame {
     local: 0,
     redirect: REDIRECT.NO,
     verified: VERIFIED.NO,
+    partial: 0,
     routeEntry: 0,
     timeEntry: 0,
     largestFragment: 0,
@@ -139,6 +142,7 @@ export function forget(frame: Frame): void {
   frame.local = 0;
   frame.redirect = REDIRECT.NO;
   frame.verified = VERIFIED.NO;
+  frame.partial = 0;
   frame.routeEntry = 0;
   frame.timeEntry = 0;
   frame.largestFragment = 0;

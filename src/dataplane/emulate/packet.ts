@@ -1,4 +1,5 @@
 /** What rules and connection tracking see of a frame's IPv4 packet, and its connection. */
+import { CTSTATE } from '../../rules/model.ts';
 import { RULE_VERDICT, type RuleVerdict } from '../../rules/packet.ts';
 import * as integrity from '../../wire/integrity.ts';
 import { locate } from '../../wire/layers.ts';
@@ -12,6 +13,8 @@ import type { Emulation, Host } from './emulation.ts';
 import { drop, end } from './end.ts';
 import type { Frame } from './frame.ts';
 
+/** Bits that say more of a connection than its state. */
+const TRANSLATED = CTSTATE.SNAT | CTSTATE.DNAT;
 /** No VXLAN is looked for: tunnels are opened by the host that they lead to. */
 const NO_VXLAN = -1;
 
@@ -42,13 +45,14 @@ export function track(emulation: Emulation, host: Host, frame: Frame, arrived: b
 /** nf_conntrack looks at the checksums of TCP, UDP and ICMP that come in (net.netfilter.nf_conntrack_checksum). */
 function checkTransport(emulation: Emulation, frame: Frame): void {
   const { packet, connections, layers, options } = emulation.dataplane;
+  const status = integrity.transport(frame.view, layers.outer);
   if (!options.strictChecksums) {
     frame.verified = VERIFIED.UNNECESSARY;
+    frame.partial = Number(status === integrity.CHECKSUM.PARTIAL);
     return;
   }
-  const status = integrity.transport(frame.view, layers.outer);
   if (isDamaged(status)) {
-    conntrack.invalid(connections);
+    emulation.translation.invalidate();
     packet.ctstate = connections.ctstate;
     packet.connectionMark = 0;
     frame.verified = VERIFIED.NO;
@@ -68,7 +72,7 @@ export function walk(emulation: Emulation, host: Host, frame: Frame, chain: numb
   host.cell.filter.evaluate(chain, packet, outcome);
   frame.mark = outcome.mark;
   frame.rule = outcome.rule;
-  frame.reason = reasonOf(host.cell, outcome.verdict, outcome.rule, packet.ctstate);
+  frame.reason = reasonOf(host.cell, outcome.verdict, outcome.rule, packet.ctstate & ~TRANSLATED);
   if (outcome.verdict !== RULE_VERDICT.ACCEPT) return false;
   packet.mark = outcome.mark;
   return true;

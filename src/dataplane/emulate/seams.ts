@@ -21,6 +21,10 @@ export interface Translation {
    * the rest into the dataplane's `connections`, as `trackPacket` does it.
    */
   track(cell: Cell, view: DataView, stack: Stack): void;
+  /** The packet that was tracked last turned out to be damaged: it belongs to no connection. */
+  invalidate(): void;
+  /** Whether it opens a connection that is not confirmed yet. */
+  isOpening(): boolean;
   /** Remember the connection that was tracked last; false when the packet has to be dropped. */
   confirm(now: number): boolean;
   prerouting(cell: number, packet: RulePacket, frame: Frame): boolean;
@@ -50,6 +54,8 @@ const passes = (): boolean => true;
 /** Connections as `dataplane` has them, and no translation. */
 export const noTranslation = (dataplane: Dataplane): Translation => ({
   track: (cell, view, stack) => trackPacket(dataplane, cell, view, stack),
+  invalidate: () => conntrack.invalid(dataplane.connections),
+  isOpening: () => dataplane.connections.pending,
   confirm: (now) => conntrack.confirm(dataplane.connections, now),
   prerouting: passes,
   input: passes,

@@ -5,6 +5,7 @@
  * What leaves for another network namespace loses its mark and all that the host knew of it.
  */
 import * as ethernet from '../../wire/ethernet.ts';
+import * as ipv4 from '../../wire/ipv4.ts';
 import { ETHER_TYPE } from '../../wire/protocol.ts';
 import { REASON, VERDICT } from '../verdict.ts';
 import { DEVICE, type Device } from './device.ts';
@@ -12,12 +13,14 @@ import { type Emulation, enqueue, type Host } from './emulation.ts';
 import { drop, end } from './end.ts';
 import { append, CAST, type Frame, forget, take } from './frame.ts';
 import { DIRECTION } from './seams.ts';
-import { encapsulate } from './vxlan-transmit.ts';
+import { complete, encapsulate } from './vxlan-transmit.ts';
 
 const BROADCAST = 0xffffffffffff;
 
 /** Send `frame`, whose Ethernet header is at `at`, by `device` of `host`. */
 export function transmit(emulation: Emulation, host: Host, frame: Frame, device: Device): void {
+  const isCompleted = device.kind === DEVICE.UNDERLAY && frame.partial === 1 && !emulation.options.partialChecksums;
+  if (isCompleted) complete(frame.view, frame.network, ipv4.payloadStart(frame.view, frame.network));
   emulation.observer.passed(frame, device.index, DIRECTION.OUT);
   switch (device.kind) {
     case DEVICE.VETH:

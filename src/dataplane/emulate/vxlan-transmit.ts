@@ -111,7 +111,7 @@ const checksumField = (view: DataView, inner: number, transport: number): number
   transport + (ipv4.protocol(view, inner) === PROTOCOL.TCP ? TCP_CHECKSUM : UDP_CHECKSUM);
 
 /** What a network card does, or the kernel in its place: the field holds the pseudo-header's sum already. */
-function complete(view: DataView, inner: number, transport: number): void {
+export function complete(view: DataView, inner: number, transport: number): void {
   const sum = checksum.sum(view, transport, ipv4.payloadEnd(view, inner));
   view.setUint16(checksumField(view, inner, transport), nonZero(checksum.complement(sum)));
 }

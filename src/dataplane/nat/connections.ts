@@ -110,6 +110,12 @@ export function track(tracking: Tracking, cell: number, packet: RulePacket, now:
   open(tracking.connection, cell, packet);
 }
 
+/** `conntrack.invalid` for a cell with NAT. */
+export function invalid(tracking: Tracking, now: number): void {
+  begin(tracking, now);
+  conntrack.invalid(tracking.table);
+}
+
 function begin(tracking: Tracking, now: number): void {
   tracking.now = now;
   tracking.bound = -1;

@@ -23,6 +23,7 @@ import {
 } from '../../../src/dataplane/emulate/journey.ts';
 import { advance } from '../../../src/dataplane/emulate/run.ts';
 import type { Listens } from '../../../src/dataplane/emulate/seams.ts';
+import { createTranslation } from '../../../src/dataplane/emulate/translation.ts';
 import { type CellRules, createDataplane } from '../../../src/dataplane/setup.ts';
 import type { Foundation } from '../../../src/foundation/model.ts';
 import { OPTIONS } from '../../scenarios/support.ts';
@@ -33,6 +34,8 @@ export interface Setup {
   readonly options?: Partial<Options>;
   readonly dataplane?: Partial<DataplaneOptions>;
   readonly listens?: Listens;
+  /** With the mangle and nat tables of `rules`. */
+  readonly translated?: boolean;
   /** When watching ends; after the last timer unless said otherwise. */
   readonly until?: number;
   /** Entries that silk did not write. */
@@ -76,7 +79,14 @@ export function travel(setup: Setup, inputs: readonly Input[], draws: Draws): Tr
       underlayMacs: new Map(setup.foundation.cells.map(({ underlay }) => [underlay, LAB_MAC + underlay])),
       ...setup.options,
     },
-    { draws, observer, ...(setup.listens === undefined ? {} : { listens: setup.listens }) },
+    {
+      draws,
+      observer,
+      ...(setup.listens === undefined ? {} : { listens: setup.listens }),
+      ...(setup.translated === true
+        ? { translation: createTranslation(dataplane, setup.rules, { offset: () => 0 }) }
+        : {}),
+    },
   );
   now = () => emulation.now;
   setup.amend?.(emulation);

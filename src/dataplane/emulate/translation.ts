@@ -1,0 +1,121 @@
+/**
+ * The mangle and nat tables of silk's cells: host ports that lead to containers and are marked, containers that leave the
+ * overlay by their cell's address. Connections are tracked by `nat/`, which knows both of their faces.
+ */
+import { HOST_VETH_ADDRESS } from '../../foundation/lease.ts';
+import { compile } from '../../rules/compile.ts';
+import type { Evaluator } from '../../rules/evaluator.ts';
+import type { TableName } from '../../rules/model.ts';
+import { createOutcome, type Outcome, RULE_VERDICT, type RulePacket } from '../../rules/packet.ts';
+import { tableOf } from '../../rules/table.ts';
+import { FAULT } from '../../wire/fault.ts';
+import * as icmp from '../../wire/icmp.ts';
+import { PROTOCOL } from '../../wire/protocol.ts';
+import * as quotes from '../../wire/quote.ts';
+import type { Stack } from '../../wire/stack.ts';
+import type { Cell } from '../cell.ts';
+import * as conntrack from '../conntrack.ts';
+import type { Dataplane } from '../dataplane.ts';
+import type { PortChoice } from '../nat/binding.ts';
+import * as connections from '../nat/connections.ts';
+import { TRANSLATED } from '../nat/translate.ts';
+import { ctstateBits, HOOK } from '../nat/tuples.ts';
+import { type CellNat, createNatTable, type InterfaceAddresses, pass } from '../nat/walk.ts';
+import type { CellRules } from '../setup.ts';
+import type { Frame } from './frame.ts';
+import type { Translation } from './seams.ts';
+
+/** A table's chains by name, as `evaluate` numbers them. */
+interface Mangle {
+  readonly evaluator: Evaluator;
+  readonly chains: ReadonlyMap<string, number>;
+  readonly outcome: Outcome;
+}
+
+const evaluatorOf = (dataplane: Dataplane, rules: CellRules | undefined, name: TableName): Evaluator | undefined => {
+  const table = rules === undefined ? undefined : tableOf(rules.ruleset, name);
+  return table === undefined ? undefined : compile(table, dataplane.interfaces, { backend: rules!.backend });
+};
+
+function createMangle(dataplane: Dataplane, rules: CellRules | undefined): Mangle | undefined {
+  const evaluator = evaluatorOf(dataplane, rules, 'mangle');
+  if (evaluator === undefined) return undefined;
+  const chains = [...evaluator.rules.chains.values()].filter(({ policy }) => policy !== null);
+  return {
+    evaluator,
+    chains: new Map(chains.map(({ name }) => [name, evaluator.prepare(name)])),
+    outcome: createOutcome(),
+  };
+}
+
+/** Addresses of a silk cell's interfaces: only the underlay's is of global scope. */
+function addressesOf(dataplane: Dataplane, cell: Cell): InterfaceAddresses {
+  const { size } = dataplane.interfaces;
+  const redirect = new Uint32Array(size).fill(HOST_VETH_ADDRESS);
+  redirect[cell.underlayInterface] = cell.underlay;
+  redirect[cell.vtepInterface] = cell.vtepAddress;
+  return { masquerade: new Uint32Array(size).fill(cell.underlay), redirect };
+}
+
+/** Translation by the tables in `rules`, which has an entry for every cell, by name. */
+export function createTranslation(
+  dataplane: Dataplane,
+  rules: ReadonlyMap<string, CellRules>,
+  choice: PortChoice,
+): Translation {
+  const tracking = connections.create(dataplane.connections);
+  const mangles = dataplane.cells.map(({ name }) => createMangle(dataplane, rules.get(name)));
+  const nats = dataplane.cells.map((cell): CellNat | undefined => {
+    const evaluator = evaluatorOf(dataplane, rules.get(cell.name), 'nat');
+    if (evaluator === undefined) return undefined;
+    const table = createNatTable(evaluator);
+    return { tracking, table, addresses: addressesOf(dataplane, cell), choice, outcome: createOutcome() };
+  });
+
+  function mangle(cell: number, chain: string, packet: RulePacket): boolean {
+    const one = mangles[cell];
+    const number = one?.chains.get(chain);
+    if (one === undefined || number === undefined) return true;
+    one.evaluator.evaluate(number, packet, one.outcome);
+    packet.mark = one.outcome.mark;
+    return one.outcome.verdict === RULE_VERDICT.ACCEPT;
+  }
+
+  function translate(cell: number, hook: number, packet: RulePacket, frame: Frame): boolean {
+    const nat = nats[cell];
+    if (nat === undefined) return true;
+    return pass(nat, hook, packet, frame.view, frame.network, frame.end, frame.partial === 1) !== TRANSLATED.DROPPED;
+  }
+
+  return {
+    track(cell, view, stack) {
+      const { packet } = dataplane;
+      track(dataplane, tracking, cell, view, stack);
+      packet.ctstate = tracking.table.ctstate | ctstateBits(tracking.connection.status);
+      packet.connectionMark = conntrack.connectionMark(tracking.table);
+    },
+    invalidate: () => connections.invalid(tracking, dataplane.packet.time),
+    isOpening: () => tracking.opening,
+    confirm: (now) => connections.confirm(tracking, now),
+    prerouting: (cell, packet, frame) =>
+      mangle(cell, 'PREROUTING', packet) && translate(cell, HOOK.PREROUTING, packet, frame),
+    input: (cell, packet, frame) => mangle(cell, 'INPUT', packet) && translate(cell, HOOK.INPUT, packet, frame),
+    output: (cell, packet, frame) => mangle(cell, 'OUTPUT', packet) && translate(cell, HOOK.OUTPUT, packet, frame),
+    postrouting: (cell, packet, frame) =>
+      mangle(cell, 'POSTROUTING', packet) && translate(cell, HOOK.POSTROUTING, packet, frame),
+  };
+}
+
+/** `trackPacket` with NAT: errors belong to the connection of what they quote, refused headers to none. */
+function track(dataplane: Dataplane, tracking: connections.Tracking, cell: Cell, view: DataView, stack: Stack): void {
+  const { packet, quote } = dataplane;
+  if (stack.transport < 0 && stack.fault !== FAULT.NONE) {
+    connections.invalid(tracking, packet.time);
+  } else if (packet.protocol === PROTOCOL.ICMP && icmp.isError(packet.icmpType)) {
+    quotes.locate(view, stack, quote);
+    if (quote.valid === 0) connections.invalid(tracking, packet.time);
+    else connections.trackError(tracking, cell.index, quote, packet.destination, packet.time);
+  } else {
+    connections.track(tracking, cell.index, packet, packet.time);
+  }
+}
