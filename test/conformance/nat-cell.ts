@@ -3,6 +3,7 @@
  * routing that lies between them.
  */
 import * as conntrack from '../../src/dataplane/conntrack.ts';
+import { silkAddresses } from '../../src/dataplane/nat/addresses.ts';
 import type { PortChoice } from '../../src/dataplane/nat/binding.ts';
 import * as connections from '../../src/dataplane/nat/connections.ts';
 import { TRANSLATED } from '../../src/dataplane/nat/translate.ts';
@@ -46,10 +47,7 @@ export function createNatCell(ruleset: Ruleset, backend: Backend, choice: PortCh
   const names = new InterfaceNames();
   for (const name of ['eth0', 'silk-vtep', ...CONTAINERS.values()]) names.number(name);
   const evaluator = compile(tableOf(ruleset, 'nat')!, names, { backend });
-  const addresses = { masquerade: new Uint32Array(names.size).fill(UNDERLAY), redirect: new Uint32Array(names.size) };
-  for (const device of CONTAINERS.values()) addresses.redirect[names.number(device)] = LINK_LOCAL;
-  addresses.redirect[names.number('eth0')] = UNDERLAY;
-  addresses.redirect[names.number('silk-vtep')] = VTEP;
+  const addresses = silkAddresses(names.size, names.number('eth0'), UNDERLAY, names.number('silk-vtep'), VTEP);
   const table = conntrack.create(1 << 16);
   const tracking = connections.create(table);
   const cell: CellNat = { tracking, table: createNatTable(evaluator), addresses, choice, outcome: createOutcome() };
