@@ -3,11 +3,13 @@
  * routing that lies between them.
  */
 import * as conntrack from '../../src/dataplane/conntrack.ts';
+import { silkAddresses } from '../../src/dataplane/nat/addresses.ts';
 import type { PortChoice } from '../../src/dataplane/nat/binding.ts';
 import * as connections from '../../src/dataplane/nat/connections.ts';
 import { TRANSLATED } from '../../src/dataplane/nat/translate.ts';
 import { ctstateBits, HOOK, type Tuple } from '../../src/dataplane/nat/tuples.ts';
 import { type CellNat, createNatTable, pass } from '../../src/dataplane/nat/walk.ts';
+import { TCP_STATE } from '../../src/dataplane/tcp-state.ts';
 import * as transport from '../../src/dataplane/transport.ts';
 import { compile } from '../../src/rules/compile.ts';
 import { InterfaceNames } from '../../src/rules/interfaces.ts';
@@ -46,12 +48,10 @@ export function createNatCell(ruleset: Ruleset, backend: Backend, choice: PortCh
   const names = new InterfaceNames();
   for (const name of ['eth0', 'silk-vtep', ...CONTAINERS.values()]) names.number(name);
   const evaluator = compile(tableOf(ruleset, 'nat')!, names, { backend });
-  const addresses = { masquerade: new Uint32Array(names.size).fill(UNDERLAY), redirect: new Uint32Array(names.size) };
-  for (const device of CONTAINERS.values()) addresses.redirect[names.number(device)] = LINK_LOCAL;
-  addresses.redirect[names.number('eth0')] = UNDERLAY;
-  addresses.redirect[names.number('silk-vtep')] = VTEP;
+  const addresses = silkAddresses(names.size, names.number('eth0'), UNDERLAY, names.number('silk-vtep'), VTEP);
   const table = conntrack.create(1 << 16);
-  const tracking = connections.create(table);
+  const sequences = createSequences(table);
+  const tracking = connections.create(table, sequences);
   const cell: CellNat = { tracking, table: createNatTable(evaluator), addresses, choice, outcome: createOutcome() };
   const layers = stacks.create();
   const quote = quotes.create();
@@ -69,6 +69,7 @@ export function createNatCell(ruleset: Ruleset, backend: Backend, choice: PortCh
     } else {
       connections.track(tracking, 0, packet, now());
     }
+    if (packet.protocol === PROTOCOL.TCP) sequences.see(view, tracking.bound >= 0 && table.reply === 0);
     packet.ctstate = table.ctstate | ctstateBits(tracking.connection.status);
     return pass(cell, hook, packet, view, 0, end, partial) !== TRANSLATED.DROPPED;
   }
@@ -85,6 +86,7 @@ export function createNatCell(ruleset: Ruleset, backend: Backend, choice: PortCh
   function confirm(): boolean {
     const { opening, connection } = tracking;
     if (!connections.confirm(tracking, now())) return false;
+    if (opening) sequences.remember();
     if (opening) confirmed.push([{ ...connection.original }, { ...connection.reply }]);
     return true;
   }
@@ -103,7 +105,7 @@ export function createNatCell(ruleset: Ruleset, backend: Backend, choice: PortCh
       // To a packet that opens another connection, those that live are in the way.
       Object.assign(tracking.connection.original, { source: 0, destination: 0 });
       return confirmed
-        .filter(([, reply]) => tracking.neighbours.taken(reply))
+        .filter((tuples) => tuples.every((tuple) => tracking.neighbours.taken(tuple)))
         .map((tuples) => tuples.map(tupleText).join(' '));
     },
     send(device, octets, partial, answer) {
@@ -115,6 +117,29 @@ export function createNatCell(ruleset: Ruleset, backend: Backend, choice: PortCh
       decrementTimeToLive(view);
       return leave(view, partial);
     },
+  };
+}
+
+/** Bits 8 to 11 of word 4 of a connection's eight words. */
+const stateOf = (table: conntrack.Conntrack, slot: number): number => (table.words[slot * 8 + 4]! >>> 8) & 0xf;
+
+/** Which closed connections may be evicted: how far each client's sequence numbers went, and what the packet at hand has. */
+function createSequences(table: conntrack.Conntrack) {
+  const ends = new Map<number, number>();
+  let current = 0;
+  const remember = (): void => {
+    ends.set(table.slot, current);
+  };
+  return {
+    remember,
+    /** A segment; `client` when it goes the way of its connection's first one. Segments here come in order. */
+    see(view: DataView, client: boolean): void {
+      const flags = view.getUint8(33);
+      current = view.getUint32(24) + view.byteLength - 40 + (flags & 1) + ((flags >>> 1) & 1);
+      if (client) remember();
+    },
+    allows: (slot: number): boolean =>
+      stateOf(table, slot) >= TCP_STATE.TIME_WAIT && current - (ends.get(slot) ?? current) > 0,
   };
 }
 

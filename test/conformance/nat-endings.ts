@@ -1,4 +1,4 @@
-/** Scenarios of NAT: checksums of every kind, and connections that end and come back. See nat-scenarios.ts. */
+/** Scenarios of NAT: checksums of every kind, and connections that end, come back and make way. See nat-scenarios.ts. */
 import {
   BACKEND,
   BACKEND_VETH,
@@ -15,6 +15,7 @@ import {
   type Step,
   syn,
   synAck,
+  table,
   tcp,
   udp,
   udpBecomingZero,
@@ -76,27 +77,20 @@ const CHECKSUMS: Scenario = {
   ],
 };
 
-/** A TCP exchange of a container that the far end answers and closes first. */
-const CLOSED: readonly Step[] = [
-  [OUT, FLAG.SYN | FLAG.ACK, 5000, 1001],
-  [BACKEND_VETH, FLAG.ACK, 1001, 5001],
-  [OUT, FLAG.FIN | FLAG.ACK, 5001, 1001],
-  [BACKEND_VETH, FLAG.FIN | FLAG.ACK, 1001, 5002],
-  [OUT, FLAG.ACK, 5002, 1002],
-].map(([device, flags, sequence, acknowledgement]): Step => {
-  const segment = { flags: Number(flags), sequence: Number(sequence), acknowledgement: Number(acknowledgement) };
-  return device === OUT
-    ? {
-        in: OUT,
-        packet: tcp(`${CLIENT}:80`, `${CELL}:40001`, segment),
-        leaves: `${BACKEND_VETH} ${CLIENT}:80 > ${BACKEND}:40001`,
-      }
-    : {
-        in: BACKEND_VETH,
-        packet: tcp(`${BACKEND}:40001`, `${CLIENT}:80`, segment),
-        leaves: `${OUT} ${CELL}:40001 > ${CLIENT}:80`,
-      };
-});
+/** A TCP exchange that `container` opened with sequence number 1000, answered and closed first by the far end. */
+const closed = (veth: string, container: string, shown: string): Step[] =>
+  [
+    [OUT, FLAG.SYN | FLAG.ACK, 5000, 1001],
+    [veth, FLAG.ACK, 1001, 5001],
+    [OUT, FLAG.FIN | FLAG.ACK, 5001, 1001],
+    [veth, FLAG.FIN | FLAG.ACK, 1001, 5002],
+    [OUT, FLAG.ACK, 5002, 1002],
+  ].map(([device, flags, sequence, acknowledgement]): Step => {
+    const segment = { flags: Number(flags), sequence: Number(sequence), acknowledgement: Number(acknowledgement) };
+    return device === OUT
+      ? { in: OUT, packet: tcp(`${CLIENT}:80`, shown, segment), leaves: `${veth} ${CLIENT}:80 > ${container}` }
+      : { in: veth, packet: tcp(container, `${CLIENT}:80`, segment), leaves: `${OUT} ${shown} > ${CLIENT}:80` };
+  });
 
 const AGAIN: Scenario = {
   name: 'connections that end give their ports back',
@@ -130,7 +124,7 @@ const AGAIN: Scenario = {
       leaves: `${OUT} ${CELL}:40001 > ${CLIENT}:80`,
     },
     // Closed from both sides, and opened again from the same port: the old connection makes way.
-    ...CLOSED,
+    ...closed(BACKEND_VETH, `${BACKEND}:40001`, `${CELL}:40001`),
     {
       in: BACKEND_VETH,
       packet: tcp(`${BACKEND}:40001`, `${CLIENT}:80`, { flags: FLAG.SYN, sequence: 900000 }),
@@ -151,4 +145,28 @@ const AGAIN: Scenario = {
   ],
 };
 
-export const ENDING_SCENARIOS: readonly Scenario[] = [CHECKSUMS, AGAIN];
+const late = (sequence: number, leaves: string): Step => ({
+  in: BACKEND_VETH,
+  packet: tcp(`${BACKEND}:40000`, `${CLIENT}:80`, { flags: FLAG.SYN, sequence }),
+  leaves,
+});
+
+const EVICTION: Scenario = {
+  name: 'a closed connection makes way for another when its port is the last one',
+  rules: table('POSTROUTING -p tcp -o eth0 -j SNAT --to-source 10.0.0.120:6000'),
+  steps: [
+    {
+      in: FRONTEND_VETH,
+      packet: syn(`${FRONTEND}:6000`, `${CLIENT}:80`),
+      leaves: `${OUT} 10.0.0.120:6000 > ${CLIENT}:80`,
+    },
+    late(900000, ''),
+    ...closed(FRONTEND_VETH, `${FRONTEND}:6000`, '10.0.0.120:6000'),
+    // The far end could take this for a segment of the old connection.
+    late(500, ''),
+    late(1001, ''),
+    late(1002, `${OUT} 10.0.0.120:6000 > ${CLIENT}:80`),
+  ],
+};
+
+export const ENDING_SCENARIOS: readonly Scenario[] = [CHECKSUMS, AGAIN, EVICTION];

@@ -297,26 +297,27 @@ function isMapped(tracking: Tracking, tuple: Readonly<Tuple>, range: Readonly<Ra
 export function confirm(tracking: Tracking, now: number): boolean {
   const { table, connection } = tracking;
   if (!tracking.opening) return conntrack.confirm(table, now);
-  tracking.opening = false;
   tracking.now = now;
   const isBound = isChanged(connection.status) || connection.masqueradeInterface !== 0;
   if (isBound || tracking.bindings.count !== 0) {
     if (isTaken(tracking, connection.reply, false) || isTaken(tracking, connection.original, false)) return false;
   }
-  return isBound ? confirmBound(tracking) : confirmPlain(tracking);
+  restore(tracking);
+  tracking.opening = false;
+  return isBound ? confirmBound(tracking) : conntrack.confirm(table, now);
 }
 
-/** Looking around has made the table forget the packet; show it again. */
-function confirmPlain(tracking: Tracking): boolean {
-  const { table, shown, connection, now } = tracking;
-  if (!table.pending) {
-    shown.source = connection.original.source;
-    shown.destination = connection.original.destination;
-    shown.sourcePort = connection.original.sourcePort;
-    shown.destinationPort = connection.original.destinationPort;
-    conntrack.track(table, connection.cell, shown, now);
-  }
-  return conntrack.confirm(table, now);
+/**
+ * Let the table say again what it said of the packet that opens a connection: asking it about others has changed its
+ * fields.
+ */
+export function restore({ table, shown, connection, opening, now }: Tracking): void {
+  if (!opening || table.pending) return;
+  shown.source = connection.original.source;
+  shown.destination = connection.original.destination;
+  shown.sourcePort = connection.original.sourcePort;
+  shown.destinationPort = connection.original.destinationPort;
+  conntrack.track(table, connection.cell, shown, now);
 }
 
 function confirmBound(tracking: Tracking): boolean {

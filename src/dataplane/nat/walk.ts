@@ -9,9 +9,10 @@
 import type { Evaluator } from '../../rules/evaluator.ts';
 import type { Rule } from '../../rules/model.ts';
 import { type Outcome, RULE_VERDICT, type RulePacket } from '../../rules/packet.ts';
+import type { InterfaceAddresses } from './addresses.ts';
 import { type PortChoice, setUp, setUpNull } from './binding.ts';
 import * as bindings from './bindings.ts';
-import type { Tracking } from './connections.ts';
+import { restore, type Tracking } from './connections.ts';
 import { createRange, type Range, rangeOf, withAddress } from './range.ts';
 import { refresh, TRANSLATED, type Translated, translate, translateError } from './translate.ts';
 import { HOOK, isSettled, MANIP, manipOf } from './tuples.ts';
@@ -29,17 +30,6 @@ export interface NatTable {
   /** By rule id. */
   readonly targets: Uint8Array;
   readonly ranges: readonly Range[];
-}
-
-/** Addresses of a cell's interfaces, by interface number; 0 is none. */
-export interface InterfaceAddresses {
-  /**
-   * What MASQUERADE takes for packets that leave there: inet_select_addr. The first primary address of global scope, or,
-   * when the interface has none (silk-vtep, veths of containers), that of another interface.
-   */
-  readonly masquerade: Uint32Array;
-  /** Where REDIRECT sends packets that came in there: the interface's first address of any scope. */
-  readonly redirect: Uint32Array;
 }
 
 /** What NAT needs on one cell. `tracking` may be shared by cells; the others are its own. */
@@ -102,8 +92,7 @@ export function pass(
     done = translateError(view, at, end, connection, table.reply, hook);
   } else {
     if (!settle(cell, hook, packet)) return TRANSLATED.DROPPED;
-    // While a connection opens its packets go the original way; looking for free ports leaves `reply` anyhow.
-    done = translate(view, at, end, connection, tracking.opening ? 0 : table.reply, hook, partial);
+    done = translate(view, at, end, connection, table.reply, hook, partial);
   }
   if (done === TRANSLATED.CHANGED) refresh(view, at, packet);
   return done;
@@ -114,7 +103,9 @@ function settle(cell: CellNat, hook: number, packet: RulePacket): boolean {
   const { tracking } = cell;
   const manip = manipOf(hook);
   if (!tracking.opening || isSettled(tracking.connection.status, manip)) return keepsInterface(tracking, hook, packet);
-  return walk(cell, hook, manip, packet);
+  const passes = walk(cell, hook, manip, packet);
+  restore(tracking);
+  return passes;
 }
 
 /** A masqueraded connection whose packets would leave by another interface is forgotten: nf_nat_oif_changed. */

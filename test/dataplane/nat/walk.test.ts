@@ -70,6 +70,20 @@ test('the first packet walks each chain once, later ones none', () => {
   }
 });
 
+test('what the table says of an opening packet is the same after its hooks, and no connection is remembered early', () => {
+  const { numbers, tracking, meet, at } = createWalker('POSTROUTING -o eth0 -j MASQUERADE');
+  const { table } = tracking;
+  const fields = (): object => ({ ...table, words: 0, times: 0, marks: 0 });
+  const view = meet(DATAGRAM);
+  const before = fields();
+  at(HOOK.PREROUTING, view, numbers.eth1, 0);
+  assert.equal(fields(), before);
+  at(HOOK.POSTROUTING, view, numbers.eth1, numbers.eth0);
+  assert.equal(fields(), before);
+  assert.is(table.pending, true);
+  assert.is(table.used + tracking.bindings.count, 0);
+});
+
 test('a masqueraded connection that would leave elsewhere is dropped and forgotten', () => {
   const { numbers, tracking, meet, at } = createWalker('POSTROUTING -j MASQUERADE');
   const leave = (device: number, now: number): number => {
