@@ -2,7 +2,6 @@
  * The mangle and nat tables of silk's cells: host ports that lead to containers and are marked, containers that leave the
  * overlay by their cell's address. Connections are tracked by `nat/`, which knows both of their faces.
  */
-import { HOST_VETH_ADDRESS } from '../../foundation/lease.ts';
 import { compile } from '../../rules/compile.ts';
 import type { Evaluator } from '../../rules/evaluator.ts';
 import type { TableName } from '../../rules/model.ts';
@@ -16,11 +15,12 @@ import type { Stack } from '../../wire/stack.ts';
 import type { Cell } from '../cell.ts';
 import * as conntrack from '../conntrack.ts';
 import type { Dataplane } from '../dataplane.ts';
+import { type InterfaceAddresses, silkAddresses } from '../nat/addresses.ts';
 import type { PortChoice } from '../nat/binding.ts';
 import * as connections from '../nat/connections.ts';
 import { TRANSLATED } from '../nat/translate.ts';
 import { ctstateBits, HOOK } from '../nat/tuples.ts';
-import { type CellNat, createNatTable, type InterfaceAddresses, pass } from '../nat/walk.ts';
+import { type CellNat, createNatTable, pass } from '../nat/walk.ts';
 import type { CellRules } from '../setup.ts';
 import type { Frame } from './frame.ts';
 import type { Translation } from './seams.ts';
@@ -48,14 +48,8 @@ function createMangle(dataplane: Dataplane, rules: CellRules | undefined): Mangl
   };
 }
 
-/** Addresses of a silk cell's interfaces: only the underlay's is of global scope. */
-function addressesOf(dataplane: Dataplane, cell: Cell): InterfaceAddresses {
-  const { size } = dataplane.interfaces;
-  const redirect = new Uint32Array(size).fill(HOST_VETH_ADDRESS);
-  redirect[cell.underlayInterface] = cell.underlay;
-  redirect[cell.vtepInterface] = cell.vtepAddress;
-  return { masquerade: new Uint32Array(size).fill(cell.underlay), redirect };
-}
+const addressesOf = ({ interfaces }: Dataplane, cell: Cell): InterfaceAddresses =>
+  silkAddresses(interfaces.size, cell.underlayInterface, cell.underlay, cell.vtepInterface, cell.vtepAddress);
 
 /** Translation by the tables in `rules`, which has an entry for every cell, by name. */
 export function createTranslation(
