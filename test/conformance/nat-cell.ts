@@ -120,8 +120,9 @@ export function createNatCell(ruleset: Ruleset, backend: Backend, choice: PortCh
   };
 }
 
-/** Bits 8 to 11 of word 4 of a connection's eight words. */
-const stateOf = (table: conntrack.Conntrack, slot: number): number => (table.words[slot * 8 + 4]! >>> 8) & 0xf;
+/** Bits 8 to 11 of word 4 of a connection's words. */
+const stateOf = (table: conntrack.Conntrack, slot: number): number =>
+  (table.words[slot * conntrack.ENTRY_WORDS + 4]! >>> 8) & 0xf;
 
 /** Which closed connections may be evicted: how far each client's sequence numbers went, and what the packet at hand has. */
 function createSequences(table: conntrack.Conntrack) {
