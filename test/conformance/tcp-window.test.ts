@@ -1,0 +1,112 @@
+/**
+ * `tcp-window.ts` against the running kernel: seeded random TCP connections, every segment's state, and after every segment the
+ * connection's state, timeout, flags, scales and directions as ctnetlink tells them.
+ *
+ * TAGPLANE_SEED repeats a run; TAGPLANE_RUNS says how many connections.
+ */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createWindowMap, type Known, type Seen } from '../dataplane/window-map.ts';
+import { skip } from '../support/shared.ts';
+import { obstacle } from './lab-shell.ts';
+import { seenByKernel, TIMEOUT_SECONDS } from './window-kernel.ts';
+import { converse } from './window-moves.ts';
+import { randomFrom, type Sent } from './window-segments.ts';
+
+const test = suite('conformance/tcp-window');
+const NAMESPACE = `tagplane-tw-${process.pid}`;
+
+const SEED = Number(process.env.TAGPLANE_SEED ?? Date.now() & 0x7fffffff);
+const CONNECTIONS = Number(process.env.TAGPLANE_RUNS ?? 300);
+const SEGMENTS = 25;
+const FIRST_PORT = 10_000;
+
+/** The kernel tells whole seconds, and starts to count a little later than we say. */
+const TOLERANCE = 2;
+
+const describe = ({ ctstate, known }: Seen): string => {
+  if (known === undefined) return `${ctstate}, forgotten`;
+  const { state, remaining, assured, seenReply, scales, flags, originalPort } = known;
+  return `${ctstate}, ${state} ${Math.round(remaining)} s${assured ? ' assured' : ''}${seenReply ? ' replied' : ''} scales ${scales.join()} flags ${flags.join()} from ${originalPort}`;
+};
+
+const alike = (a: Known, b: Known): boolean =>
+  a.state === b.state &&
+  Math.abs(a.remaining - b.remaining) <= TOLERANCE &&
+  a.assured === b.assured &&
+  a.seenReply === b.seenReply &&
+  a.scales.join() === b.scales.join() &&
+  a.flags.join() === b.flags.join() &&
+  a.originalPort === b.originalPort;
+
+function agree(ours: Seen, kernels: Seen): boolean {
+  if (ours.ctstate !== kernels.ctstate) return false;
+  if (ours.known === undefined || kernels.known === undefined) return ours.known === kernels.known;
+  return alike(ours.known, kernels.known);
+}
+
+/** The first segment of a connection that the two see differently, after those before it; or undefined. */
+function difference(sent: readonly Sent[], kernels: readonly (Seen & { at: number })[]): string | undefined {
+  const map = createWindowMap(Float64Array.from(TIMEOUT_SECONDS, (seconds) => seconds * 1e9));
+  const lines: string[] = [];
+  for (const [index, { what, packet }] of sent.entries()) {
+    const kernel = kernels[index]!;
+    const ours = map.see(packet, kernel.at * 1e9);
+    lines.push(`${what}: ${describe(kernel)}`);
+    if (!agree(ours, kernel)) return `${lines.join('\n')}\n  but ours: ${describe(ours)}`;
+  }
+  return undefined;
+}
+
+const missing = obstacle(['ip', 'iptables', 'python3', 'sysctl']);
+const NAME = 'random connections are seen as the kernel sees them';
+if (missing === undefined) {
+  test(NAME, () => {
+    const random = randomFrom(SEED);
+    const connections = Array.from({ length: CONNECTIONS }, (_, index) =>
+      converse(random, FIRST_PORT + index, SEGMENTS),
+    );
+    const kernels = seenByKernel(
+      NAMESPACE,
+      connections.flatMap((sent) => sent.map(({ packet }) => packet)),
+    );
+    const states = new Map<string, number>();
+    for (const { ctstate, known } of kernels) {
+      for (const key of [ctstate, known?.state ?? 'forgotten']) states.set(key, (states.get(key) ?? 0) + 1);
+    }
+    const different: string[] = [];
+    let at = 0;
+    for (const sent of connections) {
+      const found = difference(sent, kernels.slice(at, at + sent.length));
+      at += sent.length;
+      if (found !== undefined) different.push(found);
+    }
+    assert.is(kernels.length, at);
+    const rerun = `rerun: TAGPLANE_SEED=${SEED} TAGPLANE_RUNS=${CONNECTIONS} node ${process.argv[1] ?? ''}`;
+    assert.is(
+      different.length,
+      0,
+      `${different.length} of ${CONNECTIONS} connections; the first:\n${different[0] ?? ''}\n${rerun}`,
+    );
+    // Every state comes up, or the comparison says little.
+    for (const state of [
+      'NEW',
+      'ESTABLISHED',
+      'INVALID',
+      'SYN_SENT',
+      'SYN_RECV',
+      'FIN_WAIT',
+      'CLOSE_WAIT',
+      'LAST_ACK',
+      'TIME_WAIT',
+      'CLOSE',
+      'SYN_SENT2',
+    ]) {
+      assert.ok((states.get(state) ?? 0) > 10, `${state} came up ${states.get(state) ?? 0} times`);
+    }
+  });
+} else {
+  skip(test, NAME, missing.message);
+}
+
+test.run();
