@@ -6,10 +6,11 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createWindowMap, type Known, type Seen } from '../dataplane/window-map.ts';
+import { createWindowMap, type Known, type Seen, secondsOf } from '../dataplane/window-map.ts';
+import { WINDOW_SEQUENCES } from '../dataplane/window-sequences.ts';
 import { skip } from '../support/shared.ts';
 import { obstacle } from './lab-shell.ts';
-import { seenByKernel, TIMEOUT_SECONDS } from './window-kernel.ts';
+import { seenByKernel } from './window-kernel.ts';
 import { converse } from './window-moves.ts';
 import { randomFrom, type Sent } from './window-segments.ts';
 
@@ -47,7 +48,7 @@ function agree(ours: Seen, kernels: Seen): boolean {
 
 /** The first segment of a connection that the two see differently, after those before it; or undefined. */
 function difference(sent: readonly Sent[], kernels: readonly (Seen & { at: number })[]): string | undefined {
-  const map = createWindowMap(Float64Array.from(TIMEOUT_SECONDS, (seconds) => seconds * 1e9));
+  const map = createWindowMap();
   const lines: string[] = [];
   for (const [index, { what, packet }] of sent.entries()) {
     const kernel = kernels[index]!;
@@ -59,6 +60,29 @@ function difference(sent: readonly Sent[], kernels: readonly (Seen & { at: numbe
 }
 
 const missing = obstacle(['ip', 'iptables', 'python3', 'sysctl']);
+const SAYS = 'the kernel says of every segment of the sequences what they say';
+if (missing === undefined) {
+  test(SAYS, () => {
+    const steps = WINDOW_SEQUENCES.flatMap((sequence) => sequence.steps);
+    const kernels = seenByKernel(
+      NAMESPACE,
+      steps.map(({ packet }) => packet),
+    );
+    assert.is(kernels.length, steps.length);
+    for (const [index, { what, ctstate, state, wait }] of steps.entries()) {
+      const { ctstate: found, known } = kernels[index]!;
+      assert.is(`${found} ${known?.state ?? 'forgotten'}`, `${ctstate} ${state}`, what);
+      if (known === undefined) continue;
+      assert.ok(
+        Math.abs(known.remaining - secondsOf(wait)) <= TOLERANCE,
+        `${what}: ${known.remaining} s left, not ${wait}`,
+      );
+    }
+  });
+} else {
+  skip(test, SAYS, missing.message);
+}
+
 const NAME = 'random connections are seen as the kernel sees them';
 if (missing === undefined) {
   test(NAME, () => {

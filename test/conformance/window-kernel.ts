@@ -6,7 +6,7 @@
  * each packet into its DSCP field, and forwarding confirms its connection. The connection is then asked for by its tuple.
  */
 
-import type { Known, Seen } from '../dataplane/window-map.ts';
+import { type Known, type Seen, TIMEOUT_SECONDS } from '../dataplane/window-map.ts';
 import { run, runIn } from './lab-shell.ts';
 
 const CTSTATES = ['NEW', 'ESTABLISHED', 'RELATED', 'INVALID'];
@@ -81,12 +81,7 @@ for line in sys.stdin:
     print('%.6f' % now, answer, *connection(packet))
 `;
 
-/**
- * Timeouts by outcome of `tcp-window.ts`, in seconds: no two alike, so that what is left of one tells which it was. SYN_SENT2
- * has no setting.
- */
-export const TIMEOUT_SECONDS = [0, 110, 60, 432_000, 135, 75, 45, 150, 30, 120, 250, 280] as const;
-
+/** Settings by outcome, below net.netfilter.nf_conntrack_tcp_timeout_. */
 const TIMEOUT_NAMES = [
   '',
   'syn_sent',

@@ -92,6 +92,16 @@ const callAgain: Move = (conversation) => {
   }
 };
 
+/** Both ends close, and before the last ACK a SYN brings a challenge ACK, which is not it. */
+const challenge: Move = (conversation) => {
+  send(conversation, 0, FIN | ACK);
+  send(conversation, 1, FIN | ACK);
+  const { next } = conversation.ends[0];
+  send(conversation, 0, SYN);
+  conversation.ends[0].next = next;
+  send(conversation, 1, ACK);
+};
+
 const again: Move = (conversation) => {
   const { random, last } = conversation;
   for (let times = 1 + random(5); times > 0 && last !== undefined; times--) put(conversation, last.way, last.segment);
@@ -111,7 +121,7 @@ const anything: Move = (conversation) => {
 };
 
 const BEGINNINGS = [open, open, open, open, openTogether, talk, keepalive, anything, call];
-const MOVES = [talk, talk, talk, talk, talk, close, reset, callAgain, again, keepalive, anything, open];
+const MOVES = [talk, talk, talk, talk, talk, close, challenge, reset, callAgain, again, keepalive, anything, open];
 
 /** About `count` segments of one connection of the client port `port`. */
 export function converse(random: Random, port: number, count: number): readonly Sent[] {

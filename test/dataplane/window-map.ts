@@ -1,6 +1,6 @@
 /** Connections followed by `tcp-window.ts` alone, for tests: TCP packets in as octets, what is known of the connection out. */
 import { flagsAreValid, TCP_STATE } from '../../src/dataplane/tcp-state.ts';
-import { followWindow, isInvalid, OUTCOME, OUTCOME_TIMEOUTS, openWindow } from '../../src/dataplane/tcp-window.ts';
+import { followWindow, isInvalid, OUTCOME, openWindow } from '../../src/dataplane/tcp-window.ts';
 import {
   ASSURED,
   FLAGS,
@@ -37,6 +37,19 @@ interface Entry {
   expires: number;
 }
 
+/**
+ * Timeouts by outcome for tests, in seconds: no two alike, so that what is left of one tells which it was, but ordered as the
+ * kernel's defaults. That of SYN_SENT2 is the kernel's own, for it has no setting.
+ */
+export const TIMEOUT_SECONDS = [0, 110, 60, 432_000, 135, 75, 45, 150, 30, 120, 250, 280] as const;
+
+const nanoseconds = (outcome: number): number => TIMEOUT_SECONDS[outcome]! * 1e9;
+
+const WAITS = new Map<string, number>(Object.entries({ ...TCP_STATE, ...OUTCOME }));
+
+/** Seconds of the timeout that a state has, or MAX_RETRANS or UNACKNOWLEDGED. */
+export const secondsOf = (wait: string): number => TIMEOUT_SECONDS[WAITS.get(wait)!]!;
+
 const STATE_NAMES = Object.keys(TCP_STATE);
 /** The words lie somewhere inside a larger array, as they will for the caller. */
 const AT = 5;
@@ -48,15 +61,15 @@ export interface WindowMap {
   see(octets: Uint8Array, now: number): Seen;
 }
 
-/** `timeouts` in nanoseconds, by OUTCOME; the ports of the two ends of a connection differ. */
-export function createWindowMap(timeouts: Float64Array = OUTCOME_TIMEOUTS): WindowMap {
+/** Timeouts are TIMEOUT_SECONDS. The ports of the two ends of a connection differ. */
+export function createWindowMap(): WindowMap {
   const entries = new Map<string, Entry>();
 
   const open = (key: string, port: number, view: DataView, tcp: number, now: number): string => {
     const words = new Int32Array(AT + WINDOW_WORDS + 3).fill(CALLERS_BITS);
     const outcome = openWindow(words, AT, view, tcp, view.byteLength - tcp);
     if (isInvalid(outcome)) return 'INVALID';
-    entries.set(key, { words, originalPort: port, expires: now + timeouts[outcome]! });
+    entries.set(key, { words, originalPort: port, expires: now + nanoseconds(outcome) });
     return 'NEW';
   };
 
@@ -68,11 +81,11 @@ export function createWindowMap(timeouts: Float64Array = OUTCOME_TIMEOUTS): Wind
       return open(key, port, view, tcp, now);
     }
     if (outcome === OUTCOME.INVALID_SHORTENED) {
-      entry.expires = Math.min(entry.expires, now + timeouts[OUTCOME.UNACKNOWLEDGED]!);
+      entry.expires = Math.min(entry.expires, now + nanoseconds(OUTCOME.UNACKNOWLEDGED));
     }
     if (isInvalid(outcome)) return 'INVALID';
     if (outcome === OUTCOME.ENDED) entries.delete(key);
-    else if (outcome !== OUTCOME.KEPT) entry.expires = now + timeouts[outcome]!;
+    else if (outcome !== OUTCOME.KEPT) entry.expires = now + nanoseconds(outcome);
     return (words[AT + STATUS]! & SEEN_REPLY) === 0 ? 'NEW' : 'ESTABLISHED';
   };
 
