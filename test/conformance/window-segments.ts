@@ -87,7 +87,9 @@ function openingOptions(random: Random, scale: number): number[] {
       return pick(random, [
         [4, 2, 3, 1, NOP, NOP, NOP, NOP],
         [4, 2, 3, 9, 5, 5, 5, 5],
-        [0, 0, 3, 3],
+        [0, 2, 3, 3, scale, NOP, 4, 2],
+        [NOP, 8, 1, 3, 3, scale, 4, 2],
+        [8, 0, 4, 2],
         [4, 3, 0, NOP],
         [3, 4, 5, 5],
         [NOP, NOP, NOP, 3],
@@ -110,6 +112,8 @@ function laterOptions(random: Random, acknowledgement: number): number[] {
     case 3:
       return pick(random, [
         [5, 10, ...edge(), 0, 0],
+        [0, 2, 5, 10, ...edge(), ...edge()],
+        [8, 0, 5, 10, ...edge(), ...edge()],
         [NOP, NOP, 5, 11, ...edge(), ...edge()],
         [5, 12, ...edge(), ...edge(), 0, 0],
       ]);

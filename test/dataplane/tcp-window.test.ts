@@ -45,9 +45,10 @@ test('options of a SYN: the last scale counts, up to 14', () => {
 });
 
 test('options of a SYN: reading stops at the end of options and at what does not fit', () => {
-  assert.is(optionsOf(0, 3, 3, 7), 0);
+  assert.is(optionsOf(0, 2, 3, 3, 7, 1, 1, 1), 0);
   assert.is(optionsOf(1, 1, 1, 3), 0, 'no length');
-  assert.is(optionsOf(1, 3, 1, 7), 0, 'length 1');
+  assert.is(optionsOf(1, 3, 1, 3, 3, 7, 1, 1), 0, 'length 1');
+  assert.is(optionsOf(3, 0, 4, 2), 0, 'length 0');
   assert.is(optionsOf(4, 2, 3, 3), SACK_PERM, 'beyond the header');
   assert.is(optionsOf(3, 4, 7, 7, 4, 3, 1, 0), 0, 'lengths of nothing known');
 });
@@ -66,7 +67,8 @@ test('the highest right edge of a SACK that lies behind the acknowledgment', () 
   assert.is(highest(50, 8, 10, ...edges(0, 0), 5, 10, ...edges(70, 80)), 80, 'behind a timestamp');
   assert.is(highest(50, 5, 11, ...edges(70, 80), 0, 0), 50, 'length of no whole block');
   assert.is(highest(50, 5, 10, ...edges(70)), 50, 'beyond the header');
-  assert.is(highest(50, 0, 0, 5, 10, ...edges(70, 80)), 50, 'behind the end');
+  assert.is(highest(50, 0, 2, 5, 10, ...edges(70, 80)), 50, 'behind the end');
+  assert.is(highest(50, 8, 0, 5, 10, ...edges(70, 80)), 50, 'behind length 0');
 });
 
 test.run();

@@ -172,6 +172,29 @@ const OPTIONS: WindowSequence[] = [
   ]),
 ];
 
+const CLOSED: WindowSequence[] = [
+  sequence(
+    'into a closed window one octet may be sent',
+    ['out', SYN, 1000, 0, 'NEW SYN_SENT'],
+    ['back', SYN | ACK, 9000, 1001, 'ESTABLISHED SYN_RECV', { window: 0 }],
+    ['out', ACK, 1004, 9001, 'INVALID SYN_RECV'],
+    ['out', ACK, 1002, 9001, 'ESTABLISHED ESTABLISHED UNACKNOWLEDGED'],
+  ),
+  sequence(
+    'a SYN that closes the window has been seen all the same',
+    ['out', SYN, 1000, 0, 'NEW SYN_SENT', { window: 0 }],
+    ['back', SYN | ACK, 9000, 1001, 'ESTABLISHED SYN_RECV'],
+    ['out', ACK, 900_000, 9001, 'INVALID SYN_RECV'],
+  ),
+  sequence(
+    'so has one that was ignored first',
+    ...OPEN,
+    ['out', SYN, 70_000, 0, 'ESTABLISHED ESTABLISHED', { window: 0 }],
+    ['back', SYN | ACK, 500_000, 70_001, 'ESTABLISHED SYN_RECV'],
+    ['out', ACK, 900_000, 500_001, 'INVALID SYN_RECV'],
+  ),
+];
+
 const TIMEOUTS: WindowSequence[] = [
   sequence(
     'an ACK that comes four times shortens the wait, another one gives it back',
@@ -331,6 +354,7 @@ const PICKED_UP: WindowSequence[] = [
 export const WINDOW_SEQUENCES: readonly WindowSequence[] = [
   ...LIMITS,
   ...OPTIONS,
+  ...CLOSED,
   ...TIMEOUTS,
   ...RESETS,
   ...OUT_OF_STEP,
