@@ -15,34 +15,12 @@
 import { FLAG, HEADER_LENGTH } from '../wire/tcp.ts';
 import { TCP_STATE } from './tcp-state.ts';
 import { highestSack, OPTION_SCALE_SHIFT, readOptions } from './tcp-window-options.ts';
-import {
-  after,
-  BE_LIBERAL,
-  before,
-  DATA_UNACKNOWLEDGED,
-  DIRECTION_FLAGS,
-  DIRECTION_WORDS,
-  END,
-  FLAGS,
-  LAST,
-  LAST_ACK,
-  LAST_END,
-  LAST_REPLY,
-  LAST_SCALE,
-  LAST_SEGMENT,
-  LAST_SEQ,
-  LAST_WIN,
-  MAX_ACK,
-  MAX_END,
-  MAX_WIN,
-  MAXACK_SET,
-  ONCE_MORE,
-  SACK_PERM,
-  SCALE_SHIFT,
-  STATE,
-  STATUS,
-  WINDOW_SCALE,
-} from './tcp-window-words.ts';
+import { after, before, FLAG_BIT, LAST_FIELD, STATUS_FIELD, WORD } from './tcp-window-words.ts';
+
+const { DIRECTION_WORDS, END, FLAGS, LAST, LAST_ACK, LAST_END, LAST_SEQ, MAX_ACK, MAX_END, MAX_WIN, STATUS } = WORD;
+const { BE_LIBERAL, DATA_UNACKNOWLEDGED, DIRECTION_FLAGS, MAXACK_SET, SACK_PERM, SCALE_SHIFT, WINDOW_SCALE } = FLAG_BIT;
+const { LAST_REPLY, LAST_SCALE, LAST_SEGMENT, LAST_WIN, ONCE_MORE } = LAST_FIELD;
+const { STATE } = STATUS_FIELD;
 
 /** What `checkWindow` says. */
 export const CHECK = {
@@ -222,9 +200,9 @@ function learn(
     words[sender + MAX_ACK] = acknowledgment;
     bits |= MAXACK_SET << shift;
   }
-  const beyond = (end - words[sender + MAX_END]!) | 0;
-  if (beyond > 0 && words[receiver + MAX_WIN] !== 0)
-    words[receiver + MAX_WIN] = (words[receiver + MAX_WIN]! + beyond) | 0;
+  const maxEnd = words[sender + MAX_END]!;
+  const maxWin = words[receiver + MAX_WIN]!;
+  if (maxWin !== 0 && after(end, maxEnd)) words[receiver + MAX_WIN] = (maxWin + end - maxEnd) | 0;
   const limit = (sack + scaled) | 0;
   if (after(limit, (words[receiver + MAX_END]! - 1) | 0))
     words[receiver + MAX_END] = scaled === 0 ? (limit + 1) | 0 : limit;

@@ -5,7 +5,9 @@
  * at the first option that does not fit, and what was found before it counts.
  */
 import { HEADER_LENGTH, OPTION } from '../wire/tcp.ts';
-import { after, SACK_PERM, WINDOW_SCALE } from './tcp-window-words.ts';
+import { after, FLAG_BIT } from './tcp-window-words.ts';
+
+const { SACK_PERM, WINDOW_SCALE } = FLAG_BIT;
 
 const END_OF_OPTIONS = 0;
 const NO_OPERATION = 1;

@@ -21,58 +21,69 @@
 
 export const WINDOW_WORDS = 14;
 
-// Words of one direction; the reply direction's are DIRECTION_WORDS behind the original one's.
-export const END = 0;
-export const MAX_END = 1;
-export const MAX_WIN = 2;
-export const MAX_ACK = 3;
-export const DIRECTION_WORDS = 4;
+/**
+ * Where the words lie. Those who use these objects take them apart into constants of their own module: V8 folds such constants
+ * into the code, and loads an imported binding each time (measured: a third of the time that a segment takes).
+ */
+export const WORD = {
+  /** The first four are one direction's; the reply direction's are DIRECTION_WORDS behind the original one's. */
+  END: 0,
+  MAX_END: 1,
+  MAX_WIN: 2,
+  MAX_ACK: 3,
+  DIRECTION_WORDS: 4,
+  LAST_SEQ: 8,
+  LAST_ACK: 9,
+  LAST_END: 10,
+  FLAGS: 11,
+  LAST: 12,
+  STATUS: 13,
+} as const;
 
-// Words of both.
-export const LAST_SEQ = 8;
-export const LAST_ACK = 9;
-export const LAST_END = 10;
-export const FLAGS = 11;
-export const LAST = 12;
-export const STATUS = 13;
+/** Bits of FLAGS. Those of a direction are to be shifted by 8 for the reply direction (IP_CT_TCP_FLAG_*). */
+export const FLAG_BIT = {
+  WINDOW_SCALE: 0x01,
+  SACK_PERM: 0x02,
+  /** This direction sent the first FIN. */
+  CLOSE_INIT: 0x04,
+  /** Nothing that this direction sends is out of its window: the connection was picked up, so its scale is not known. */
+  BE_LIBERAL: 0x08,
+  DATA_UNACKNOWLEDGED: 0x10,
+  MAXACK_SET: 0x20,
+  /** All of one direction. */
+  DIRECTION_FLAGS: 0xff,
+  /** Last flags: an ignored SYN may be answered by a challenge ACK (RFC 5961), which acknowledges no FIN. */
+  EXP_CHALLENGE_ACK: 0x40_0000,
+  /** Last flags: both ends sent a SYN. */
+  SIMULTANEOUS_OPEN: 0x80_0000,
+  LAST_FLAGS: 0xff_0000,
+  LAST_FLAGS_SHIFT: 16,
+  SCALE_SHIFT: 24,
+} as const;
 
-/** Bits of FLAGS, to be shifted by 8 for the reply direction (enum ip_conntrack_tcp flags, IP_CT_TCP_FLAG_*). */
-export const WINDOW_SCALE = 0x01;
-export const SACK_PERM = 0x02;
-/** This direction sent the first FIN. */
-export const CLOSE_INIT = 0x04;
-/** Nothing that this direction sends is out of its window: the connection was picked up, so its scale is not known. */
-export const BE_LIBERAL = 0x08;
-export const DATA_UNACKNOWLEDGED = 0x10;
-export const MAXACK_SET = 0x20;
-export const DIRECTION_FLAGS = 0xff;
-/** Last flags: an ignored SYN may be answered by a challenge ACK (RFC 5961), which acknowledges no FIN. */
-export const EXP_CHALLENGE_ACK = 0x40_0000;
-/** Last flags: both ends sent a SYN. */
-export const SIMULTANEOUS_OPEN = 0x80_0000;
-export const LAST_FLAGS_SHIFT = 16;
-export const LAST_FLAGS = 0xff_0000;
-export const SCALE_SHIFT = 24;
+/** Fields of LAST. */
+export const LAST_FIELD = {
+  LAST_WIN: 0xffff,
+  LAST_SCALE: 0xf_0000,
+  LAST_SCALE_SHIFT: 16,
+  LAST_SEGMENT: 0x70_0000,
+  LAST_SEGMENT_SHIFT: 20,
+  LAST_REPLY: 0x80_0000,
+  /** One more time that the last ACK came; the field wraps at 256, as the kernel's does. */
+  ONCE_MORE: 0x100_0000,
+  RETRANS_SHIFT: 24,
+} as const;
 
-// Fields of LAST.
-export const LAST_WIN = 0xffff;
-export const LAST_SCALE_SHIFT = 16;
-export const LAST_SCALE = 0xf_0000;
-export const LAST_SEGMENT_SHIFT = 20;
-export const LAST_SEGMENT = 0x70_0000;
-export const LAST_REPLY = 0x80_0000;
-/** One more time that the last ACK came; the field wraps at 256, as the kernel's does. */
-export const ONCE_MORE = 0x100_0000;
-export const RETRANS_SHIFT = 24;
-
-// Fields of STATUS.
-export const STATE = 0xf;
-/** An ACK of the opening, or an answer to what was picked up, has been seen: not forgotten early, and shown as [ASSURED]. */
-export const ASSURED = 0x10;
-/** A packet of the reply direction has been let through: original packets are ESTABLISHED, no longer NEW. */
-export const SEEN_REPLY = 0x20;
-/** Bits of STATUS that belong to the caller. */
-export const CALLERS = ~0xff;
+/** Fields of STATUS. */
+export const STATUS_FIELD = {
+  STATE: 0xf,
+  /** An ACK of the opening, or an answer to what was picked up, has been seen: shown as [ASSURED]. */
+  ASSURED: 0x10,
+  /** A packet of the reply direction has been let through: original packets are ESTABLISHED, no longer NEW. */
+  SEEN_REPLY: 0x20,
+  /** Bits that belong to the caller. */
+  CALLERS: ~0xff,
+} as const;
 
 /** Whether sequence number `a` lies before `b`, modulo 2^32 (net/tcp.h). */
 export const before = (a: number, b: number): boolean => ((a - b) | 0) < 0;

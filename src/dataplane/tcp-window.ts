@@ -11,43 +11,26 @@
 import { SEGMENT, segmentOf, TCP_STATE, TCP_TIMEOUT_UNACKNOWLEDGED, TCP_TIMEOUTS, transition } from './tcp-state.ts';
 import { CHECK, checkWindow, endOf, headerOf, noteOptions } from './tcp-window-check.ts';
 import { OPTION_SCALE_SHIFT, readOptions } from './tcp-window-options.ts';
-import {
-  ASSURED,
+import { followPlain } from './tcp-window-plain.ts';
+import { before, FLAG_BIT, LAST_FIELD, STATUS_FIELD, WINDOW_WORDS, WORD } from './tcp-window-words.ts';
+
+const { DIRECTION_WORDS, END, FLAGS, LAST, LAST_ACK, LAST_END, LAST_SEQ, MAX_ACK, MAX_END, MAX_WIN, STATUS } = WORD;
+const {
   BE_LIBERAL,
-  before,
-  CALLERS,
   CLOSE_INIT,
   DATA_UNACKNOWLEDGED,
   DIRECTION_FLAGS,
-  DIRECTION_WORDS,
-  END,
   EXP_CHALLENGE_ACK,
-  FLAGS,
-  LAST,
-  LAST_ACK,
-  LAST_END,
   LAST_FLAGS,
   LAST_FLAGS_SHIFT,
-  LAST_REPLY,
-  LAST_SCALE,
-  LAST_SCALE_SHIFT,
-  LAST_SEGMENT,
-  LAST_SEGMENT_SHIFT,
-  LAST_SEQ,
-  LAST_WIN,
-  MAX_ACK,
-  MAX_END,
-  MAX_WIN,
   MAXACK_SET,
-  RETRANS_SHIFT,
   SACK_PERM,
   SCALE_SHIFT,
-  SEEN_REPLY,
   SIMULTANEOUS_OPEN,
-  STATE,
-  STATUS,
-  WINDOW_WORDS,
-} from './tcp-window-words.ts';
+} = FLAG_BIT;
+const { LAST_REPLY, LAST_SCALE, LAST_SCALE_SHIFT, LAST_SEGMENT, LAST_SEGMENT_SHIFT, LAST_WIN, RETRANS_SHIFT } =
+  LAST_FIELD;
+const { ASSURED, CALLERS, SEEN_REPLY, STATE } = STATUS_FIELD;
 
 /**
  * What a segment does to its connection. 1 to 11: let through, keep the connection for OUTCOME_TIMEOUTS[outcome] from now on;
@@ -107,7 +90,7 @@ export function openWindow(words: Int32Array, at: number, view: DataView, tcp: n
     // The scale that was agreed on is not known, so no window is believed.
     words[at + FLAGS] = (SACK_PERM | BE_LIBERAL) * 0x0101;
   }
-  return followWindow(words, at, 0, view, tcp, length);
+  return followAny(words, at, 0, view, tcp, length);
 }
 
 /**
@@ -115,6 +98,19 @@ export function openWindow(words: Int32Array, at: number, view: DataView, tcp: n
  * segment, 1 the other way); flags are valid, the header whole. OUTCOME.
  */
 export function followWindow(
+  words: Int32Array,
+  at: number,
+  reply: number,
+  view: DataView,
+  tcp: number,
+  length: number,
+): number {
+  const plain = followPlain(words, at, reply, view, tcp, length);
+  return plain === 0 ? followAny(words, at, reply, view, tcp, length) : plain;
+}
+
+/** What `followWindow` says of any segment; it asks first whether the segment is plain. */
+export function followAny(
   words: Int32Array,
   at: number,
   reply: number,

@@ -3,9 +3,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OUTCOME_TIMEOUTS } from '../../src/dataplane/tcp-window.ts';
 import { highestSack, OPTION_SCALE_SHIFT, readOptions } from '../../src/dataplane/tcp-window-options.ts';
-import { SACK_PERM, WINDOW_SCALE } from '../../src/dataplane/tcp-window-words.ts';
+import { FLAG_BIT } from '../../src/dataplane/tcp-window-words.ts';
 import { createWindowMap, secondsOf } from './window-map.ts';
 import { WINDOW_SEQUENCES } from './window-sequences.ts';
+
+const { SACK_PERM, WINDOW_SCALE } = FLAG_BIT;
 
 const test = suite('dataplane/tcp-window');
 

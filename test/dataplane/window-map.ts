@@ -1,15 +1,11 @@
 /** Connections followed by `tcp-window.ts` alone, for tests: TCP packets in as octets, what is known of the connection out. */
 import { flagsAreValid, TCP_STATE } from '../../src/dataplane/tcp-state.ts';
 import { followWindow, isInvalid, OUTCOME, openWindow } from '../../src/dataplane/tcp-window.ts';
-import {
-  ASSURED,
-  FLAGS,
-  SCALE_SHIFT,
-  SEEN_REPLY,
-  STATE,
-  STATUS,
-  WINDOW_WORDS,
-} from '../../src/dataplane/tcp-window-words.ts';
+import { FLAG_BIT, STATUS_FIELD, WINDOW_WORDS, WORD } from '../../src/dataplane/tcp-window-words.ts';
+
+const { FLAGS, STATUS } = WORD;
+const { SCALE_SHIFT } = FLAG_BIT;
+const { ASSURED, SEEN_REPLY, STATE } = STATUS_FIELD;
 
 /** What is known of a connection after a packet; what `conntrack -L` and ctnetlink tell of it. */
 export interface Known {
