@@ -7,12 +7,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWindowMap, type Known, type Seen, secondsOf } from '../dataplane/window-map.ts';
+import { converse } from '../dataplane/window-moves.ts';
+import { randomFrom, type Sent } from '../dataplane/window-segments.ts';
 import { WINDOW_SEQUENCES } from '../dataplane/window-sequences.ts';
 import { skip } from '../support/shared.ts';
 import { obstacle } from './lab-shell.ts';
 import { seenByKernel } from './window-kernel.ts';
-import { converse } from './window-moves.ts';
-import { randomFrom, type Sent } from './window-segments.ts';
 
 const test = suite('conformance/tcp-window');
 const NAMESPACE = `tagplane-tw-${process.pid}`;

@@ -1,10 +1,14 @@
 /** `tcp-window.ts` against sequences with the kernel's answers, and what those cannot show. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { OUTCOME_TIMEOUTS } from '../../src/dataplane/tcp-window.ts';
+import { flagsAreValid } from '../../src/dataplane/tcp-state.ts';
+import { followAny, followWindow, OUTCOME, OUTCOME_TIMEOUTS, openWindow } from '../../src/dataplane/tcp-window.ts';
 import { highestSack, OPTION_SCALE_SHIFT, readOptions } from '../../src/dataplane/tcp-window-options.ts';
-import { FLAG_BIT } from '../../src/dataplane/tcp-window-words.ts';
+import { followPlain } from '../../src/dataplane/tcp-window-plain.ts';
+import { FLAG_BIT, WINDOW_WORDS } from '../../src/dataplane/tcp-window-words.ts';
 import { createWindowMap, secondsOf } from './window-map.ts';
+import { converse } from './window-moves.ts';
+import { randomFrom } from './window-segments.ts';
 import { WINDOW_SEQUENCES } from './window-sequences.ts';
 
 const { SACK_PERM, WINDOW_SCALE } = FLAG_BIT;
@@ -71,6 +75,44 @@ test('the highest right edge of a SACK that lies behind the acknowledgment', () 
   assert.is(highest(50, 5, 10, ...edges(70)), 50, 'beyond the header');
   assert.is(highest(50, 0, 2, 5, 10, ...edges(70, 80)), 50, 'behind the end');
   assert.is(highest(50, 8, 0, 5, 10, ...edges(70, 80)), 50, 'behind length 0');
+});
+
+const CONVERSATIONS = 300;
+/** Words around ours, which stay as they are. */
+const MARGIN = 3;
+
+test('the straight way and the general one agree in every word and outcome', () => {
+  const seed = Number(process.env.TAGPLANE_SEED ?? Date.now() & 0x7fffffff);
+  const random = randomFrom(seed);
+  let plain = 0;
+  for (let number = 0; number < CONVERSATIONS; number++) {
+    const straight = new Int32Array(WINDOW_WORDS + 2 * MARGIN).fill(0x77777700);
+    const general = straight.slice();
+    let living = false;
+    for (const { what, packet } of converse(random, 1000, 25)) {
+      const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
+      const tcp = 20;
+      const length = packet.length - tcp;
+      if (!flagsAreValid(view.getUint8(tcp + 13))) continue;
+      const reply = living && view.getUint16(tcp) === 8080 ? 1 : 0;
+      let outcome: number = OUTCOME.REOPENED;
+      if (living) {
+        outcome = followAny(general, MARGIN, reply, view, tcp, length);
+        if (followPlain(straight.slice(), MARGIN, reply, view, tcp, length) !== 0) plain += 1;
+        assert.is(followWindow(straight, MARGIN, reply, view, tcp, length), outcome, `seed ${seed}: ${what}`);
+      }
+      if (outcome === OUTCOME.REOPENED) {
+        outcome = openWindow(general, MARGIN, view, tcp, length);
+        assert.is(openWindow(straight, MARGIN, view, tcp, length), outcome, `seed ${seed}: ${what}`);
+        living = outcome !== OUTCOME.INVALID;
+      }
+      assert.equal(straight, general, `seed ${seed}: ${what}`);
+      if (outcome === OUTCOME.ENDED) living = false;
+    }
+    assert.equal([...straight.subarray(0, MARGIN)], [...Array<number>(MARGIN).fill(0x77777700)]);
+    assert.equal([...straight.subarray(MARGIN + WINDOW_WORDS)], [...Array<number>(MARGIN).fill(0x77777700)]);
+  }
+  assert.ok(plain > CONVERSATIONS, `${plain} plain segments`);
 });
 
 test.run();

@@ -3,7 +3,7 @@
  * they could not. Each end counts what it sent; now and then a number of a segment is put off, by amounts that lie on either
  * side of the limits of the windows.
  */
-import { type Ends, FLAG, ipv4, type Segment, tcp } from '../dataplane/packets.ts';
+import { type Ends, FLAG, ipv4, type Segment, tcp } from './packets.ts';
 
 const { FIN, SYN, ACK } = FLAG;
 const SERVER_PORT = 8080;

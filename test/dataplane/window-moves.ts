@@ -2,7 +2,7 @@
  * What two ends say to each other, at random: openings, data, closes, resets, SYNs in the middle and what answers them,
  * keepalives, segments that come again, and any segment at any time.
  */
-import { FLAG } from '../dataplane/packets.ts';
+import { FLAG } from './packets.ts';
 import {
   begin,
   type Conversation,
