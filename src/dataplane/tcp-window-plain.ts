@@ -70,11 +70,10 @@ export function followPlain(
   const receiverEnd = words[receiver + END]!;
   const receiverWin = words[receiver + MAX_WIN]!;
   const ackWindow = senderWin >>> 0 > MAX_ACK_WINDOW ? senderWin : MAX_ACK_WINDOW;
-  if (((sequence - senderMaxEnd - 1) | 0) >= 0) return 0;
   if (((senderEnd - receiverWin - 1 - end) | 0) >= 0) return 0;
   if (((acknowledgment - receiverEnd - 1) | 0) >= 0) return 0;
   if (((receiverEnd - ackWindow - 1 - acknowledgment) | 0) >= 0) return 0;
-  // A segment that ends behind its window widens it, and the first ACK of an end begins maxAck.
+  // What ends in its window begins there (I); what ends behind it widens it. The first ACK of an end begins maxAck.
   if (((senderMaxEnd - end) | 0) < 0 || (bits & (MAXACK_SET << shift)) === 0) return 0;
 
   const scaled = window << ((bits >>> (SCALE_SHIFT + (reply << 2))) & 0xf);

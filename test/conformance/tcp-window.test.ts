@@ -6,13 +6,14 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createWindowMap, type Known, type Seen, secondsOf } from '../dataplane/window-map.ts';
+import { agree, describe, type Seen, TOLERANCE } from '../dataplane/seen.ts';
+import { createWindowMap, secondsOf } from '../dataplane/window-map.ts';
 import { converse } from '../dataplane/window-moves.ts';
 import { randomFrom, type Sent } from '../dataplane/window-segments.ts';
 import { WINDOW_SEQUENCES } from '../dataplane/window-sequences.ts';
 import { skip } from '../support/shared.ts';
 import { obstacle } from './lab-shell.ts';
-import { seenByKernel } from './window-kernel.ts';
+import { seenByKernel } from './seen-by-kernel.ts';
 
 const test = suite('conformance/tcp-window');
 const NAMESPACE = `tagplane-tw-${process.pid}`;
@@ -21,30 +22,6 @@ const SEED = Number(process.env.TAGPLANE_SEED ?? Date.now() & 0x7fffffff);
 const CONNECTIONS = Number(process.env.TAGPLANE_RUNS ?? 300);
 const SEGMENTS = 25;
 const FIRST_PORT = 10_000;
-
-/** The kernel tells whole seconds, and starts to count a little later than we say. */
-const TOLERANCE = 2;
-
-const describe = ({ ctstate, known }: Seen): string => {
-  if (known === undefined) return `${ctstate}, forgotten`;
-  const { state, remaining, assured, seenReply, scales, flags, originalPort } = known;
-  return `${ctstate}, ${state} ${Math.round(remaining)} s${assured ? ' assured' : ''}${seenReply ? ' replied' : ''} scales ${scales.join()} flags ${flags.join()} from ${originalPort}`;
-};
-
-const alike = (a: Known, b: Known): boolean =>
-  a.state === b.state &&
-  Math.abs(a.remaining - b.remaining) <= TOLERANCE &&
-  a.assured === b.assured &&
-  a.seenReply === b.seenReply &&
-  a.scales.join() === b.scales.join() &&
-  a.flags.join() === b.flags.join() &&
-  a.originalPort === b.originalPort;
-
-function agree(ours: Seen, kernels: Seen): boolean {
-  if (ours.ctstate !== kernels.ctstate) return false;
-  if (ours.known === undefined || kernels.known === undefined) return ours.known === kernels.known;
-  return alike(ours.known, kernels.known);
-}
 
 /** The first segment of a connection that the two see differently, after those before it; or undefined. */
 function difference(sent: readonly Sent[], kernels: readonly (Seen & { at: number })[]): string | undefined {

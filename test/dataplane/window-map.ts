@@ -2,30 +2,11 @@
 import { flagsAreValid, TCP_STATE } from '../../src/dataplane/tcp-state.ts';
 import { followWindow, isInvalid, OUTCOME, openWindow } from '../../src/dataplane/tcp-window.ts';
 import { FLAG_BIT, STATUS_FIELD, WINDOW_WORDS, WORD } from '../../src/dataplane/tcp-window-words.ts';
+import type { Known, Seen } from './seen.ts';
 
 const { FLAGS, STATUS } = WORD;
 const { SCALE_SHIFT } = FLAG_BIT;
 const { ASSURED, SEEN_REPLY, STATE } = STATUS_FIELD;
-
-/** What is known of a connection after a packet; what `conntrack -L` and ctnetlink tell of it. */
-export interface Known {
-  readonly state: string;
-  /** Seconds that it is still kept. */
-  readonly remaining: number;
-  readonly assured: boolean;
-  readonly seenReply: boolean;
-  /** Original direction, reply direction. */
-  readonly scales: readonly [number, number];
-  readonly flags: readonly [number, number];
-  /** Port of the side that spoke first. */
-  readonly originalPort: number;
-}
-
-export interface Seen {
-  readonly ctstate: string;
-  /** Missing when the packet belongs to no connection that is remembered. */
-  readonly known?: Known;
-}
 
 interface Entry {
   readonly words: Int32Array;
@@ -115,8 +96,7 @@ function knownOf({ words, originalPort, expires }: Entry, now: number): Known {
     remaining: (expires - now) / 1e9,
     assured: (status & ASSURED) !== 0,
     seenReply: (status & SEEN_REPLY) !== 0,
-    scales: [(flags >>> SCALE_SHIFT) & 0xf, flags >>> (SCALE_SHIFT + 4)],
-    flags: [flags & 0xff, (flags >>> 8) & 0xff],
     originalPort,
+    details: [(flags >>> SCALE_SHIFT) & 0xf, flags >>> (SCALE_SHIFT + 4), flags & 0xff, (flags >>> 8) & 0xff],
   };
 }

@@ -1,29 +1,24 @@
 /**
- * What the running kernel makes of TCP packets: the state that connection tracking gives each, and all that ctnetlink tells of
+ * What the running kernel makes of TCP and SCTP packets: the state that connection tracking gives each, and all that ctnetlink tells of
  * its connection afterwards.
  *
  * A namespace forwards what comes from a TUN device back out of the same device; rules in mangle PREROUTING write the state of
  * each packet into its DSCP field, and forwarding confirms its connection. The connection is then asked for by its tuple.
  */
 
-import { type Known, type Seen, TIMEOUT_SECONDS } from '../dataplane/window-map.ts';
+import { SCTP_STATE } from '../../src/dataplane/sctp-state.ts';
+import { TCP_STATE } from '../../src/dataplane/tcp-state.ts';
+import type { Known, Seen } from '../dataplane/seen.ts';
+import { TIMEOUT_SECONDS } from '../dataplane/window-map.ts';
 import { run, runIn } from './lab-shell.ts';
 
 const CTSTATES = ['NEW', 'ESTABLISHED', 'RELATED', 'INVALID'];
 
-/** Names by number: enum tcp_conntrack (include/uapi/linux/netfilter/nf_conntrack_tcp.h). */
-const STATES = [
-  'NONE',
-  'SYN_SENT',
-  'SYN_RECV',
-  'ESTABLISHED',
-  'FIN_WAIT',
-  'CLOSE_WAIT',
-  'LAST_ACK',
-  'TIME_WAIT',
-  'CLOSE',
-  'SYN_SENT2',
-];
+/** Names by number: enum tcp_conntrack and enum sctp_conntrack (include/uapi/linux/netfilter/nf_conntrack_{tcp,sctp}.h). */
+const STATES: Readonly<Record<number, readonly string[]>> = {
+  6: Object.keys(TCP_STATE),
+  132: Object.keys(SCTP_STATE),
+};
 
 /** Bits of CTA_STATUS (include/uapi/linux/netfilter/nf_conntrack_common.h). */
 const IPS_SEEN_REPLY = 2;
@@ -31,7 +26,7 @@ const IPS_ASSURED = 4;
 
 /**
  * Reads packets in hexadecimal, one a line. Writes one line for each: seconds since the start, DSCP, and, if the connection is
- * remembered, state, seconds left, status, scales, flags and the original source port.
+ * remembered, protocol, state, seconds left, status, the original source port, and what the protocol adds.
  */
 const PROGRAM = `
 import fcntl, os, select, socket, struct, sys, time
@@ -55,17 +50,22 @@ def attributes(octets):
 
 def connection(packet):
     ends = attribute(0x8001, attribute(1, packet[12:16]) + attribute(2, packet[16:20]))
-    ports = attribute(0x8002, attribute(1, b'\\x06') + attribute(2, packet[20:22]) + attribute(3, packet[22:24]))
+    ports = attribute(0x8002, attribute(1, packet[9:10]) + attribute(2, packet[20:22]) + attribute(3, packet[22:24]))
     body = struct.pack('BBH', 2, 0, 0) + attribute(0x8001, ends + ports)
     asker.send(struct.pack('IHHII', len(body) + 16, 0x101, 1, 1, 0) + body)
     answer = asker.recv(65536)
     if struct.unpack_from('H', answer, 4)[0] == 2:
         return []
     found = attributes(answer[20:])
-    tcp = attributes(attributes(found[4])[1])
     port = attributes(attributes(found[1])[2])[2]
-    numbers = [tcp[1][0], int.from_bytes(found[7], 'big'), int.from_bytes(found[3], 'big')]
-    return numbers + [tcp[2][0], tcp[3][0], tcp[4][0], tcp[5][0], int.from_bytes(port, 'big')]
+    protocol = packet[9]
+    told = attributes(attributes(found[4])[1 if protocol == 6 else 3])
+    if protocol == 6:
+        details = [told[2][0], told[3][0], told[4][0], told[5][0]]
+    else:
+        details = [int.from_bytes(told[kind], 'big', signed=True) for kind in (2, 3)]
+    numbers = [int.from_bytes(octets, 'big') for octets in (told[1], found[7], found[3], port)]
+    return [protocol, *numbers, *details]
 
 start = time.monotonic()
 for line in sys.stdin:
@@ -133,18 +133,16 @@ export function seenByKernel(namespace: string, packets: readonly Uint8Array[]):
 }
 
 function read(line: string): KernelSeen {
-  const [at, dscp, state, remaining, status, ...rest] = line.split(' ').map(Number);
+  const [at, dscp, protocol, state, remaining, status, originalPort, ...details] = line.split(' ').map(Number);
   const seen = { at: at!, ctstate: CTSTATES[dscp! - 1] ?? 'lost' };
-  if (state === undefined) return seen;
-  const [original, reply, originalFlags, replyFlags, originalPort] = rest as [number, number, number, number, number];
+  if (protocol === undefined) return seen;
   const known: Known = {
-    state: STATES[state]!,
+    state: STATES[protocol]![state!]!,
     remaining: remaining!,
     assured: (status! & IPS_ASSURED) !== 0,
     seenReply: (status! & IPS_SEEN_REPLY) !== 0,
-    scales: [original, reply],
-    flags: [originalFlags, replyFlags],
-    originalPort,
+    originalPort: originalPort!,
+    details,
   };
   return { ...seen, known };
 }
