@@ -6,23 +6,29 @@
  *
  *   0  verification tag of packets of the original direction; 0: not known
  *   1  that of the reply direction
- *   2  STATUS  0-3 state (SCTP_STATE) | 4 ASSURED | 5 SEEN_REPLY | 6 a HEARTBEAT came with another tag | 7 its direction |
- *              8-31 the caller's, never touched
+ *   2  FLAGS   0 a HEARTBEAT came with another tag | 1 its direction | 2 an INIT of the original direction is in progress |
+ *              3 one of the reply direction
+ *   3  STATUS  0-3 state (SCTP_STATE) | 4 ASSURED | 5 SEEN_REPLY | 6-7 zero | 8-31 the caller's, never touched
  *
- * The first eight bits of STATUS but for 6 and 7 are those of `tcp-window-words.ts`, so that callers can treat both alike.
+ * STATUS has the bits of that of `tcp-window-words.ts`, so that callers can treat both alike.
  */
 import { crc32c } from '../wire/crc32c.ts';
 import { CHUNK, SCTP_STATE, sctpTransition } from './sctp-state.ts';
 
-export const SCTP_WORDS = 3;
-export const SCTP_STATUS = 2;
+export const SCTP_WORDS = 4;
+export const SCTP_STATUS = 3;
+const FLAGS = 2;
 
 const STATE = 0xf;
 const ASSURED = 0x10;
 const SEEN_REPLY = 0x20;
-const HEARTBEAT_FAILED = 0x40;
-const HEARTBEAT_REPLY = 0x80;
 const CALLERS = ~0xff;
+
+// Bits of FLAGS; INIT is to be shifted by 1 for the reply direction.
+const HEARTBEAT_FAILED = 0x1;
+const HEARTBEAT_REPLY = 0x2;
+const INIT = 0x4;
+const EITHER_INIT = INIT | (INIT << 1);
 
 /** What a packet does to its association. 1 to 8: let through, keep it for SCTP_TIMEOUTS[outcome] from now on. */
 export const SCTP_OUTCOME = {
@@ -92,6 +98,7 @@ export function openSctp(words: Int32Array, at: number, view: DataView, sctp: nu
   const stop = sctp + length;
   words[at] = 0;
   words[at + 1] = 0;
+  words[at + FLAGS] = 0;
   words[at + SCTP_STATUS] = words[at + SCTP_STATUS]! & CALLERS;
   for (let chunk = sctp + HEADER_LENGTH; isChunk(chunk, stop); chunk = chunkAfter(view, chunk)) {
     const type = view.getUint8(chunk);
@@ -99,8 +106,11 @@ export function openSctp(words: Int32Array, at: number, view: DataView, sctp: nu
     if (type === CHUNK.INIT) {
       if (tag !== 0 || chunk + CHUNK_HEADER_LENGTH + INIT_LENGTH > stop) return SCTP_OUTCOME.INVALID;
       words[at + 1] = view.getInt32(chunk + CHUNK_HEADER_LENGTH);
-    } else {
-      words[at + (type === CHUNK.HEARTBEAT ? 0 : 1)] = tag;
+    } else if (type === CHUNK.HEARTBEAT) {
+      words[at] = tag;
+    } else if (type === CHUNK.SHUTDOWN_ACK) {
+      // It is answered by a SHUTDOWN COMPLETE with the same tag (RFC 9260 section 8.4).
+      words[at + 1] = tag;
     }
   }
   return follow(words, at, 0, view, sctp, length, found);
@@ -154,15 +164,37 @@ function follow(
     if (next === SCTP_STATE.INVALID) return SCTP_OUTCOME.INVALID;
     if (type === CHUNK.INIT || type === CHUNK.INIT_ACK) {
       if (chunk + CHUNK_HEADER_LENGTH + INIT_LENGTH > stop) return SCTP_OUTCOME.INVALID;
-      words[at + (reply ^ 1)] = view.getInt32(chunk + CHUNK_HEADER_LENGTH);
+      const initiateTag = view.getInt32(chunk + CHUNK_HEADER_LENGTH);
+      if (type === CHUNK.INIT) noteInit(words, at, reply, old, initiateTag);
+      else if (!answersInit(words, at, reply, initiateTag)) return SCTP_OUTCOME.INVALID;
+      words[at + (reply ^ 1)] = initiateTag;
       // An INIT that comes again does not prolong the wait.
-      if (!isNew && old === SCTP_STATE.CLOSED && next === SCTP_STATE.CLOSED) kept = true;
+      if (type === CHUNK.INIT && !isNew && old === SCTP_STATE.CLOSED && next === SCTP_STATE.CLOSED) kept = true;
     }
     const assured = old !== next && next === SCTP_STATE.ESTABLISHED ? ASSURED : 0;
     words[at + SCTP_STATUS] = (words[at + SCTP_STATUS]! & ~STATE) | next | assured;
   }
   if (reply === 1) words[at + SCTP_STATUS] = words[at + SCTP_STATUS]! | SEEN_REPLY;
   return kept ? SCTP_OUTCOME.KEPT : next;
+}
+
+/**
+ * An INIT begins an association, unless its tag is the one that is known: then it is old, or comes again. After a collision (both
+ * ends sent one) it begins another, and the other side's is over.
+ */
+function noteInit(words: Int32Array, at: number, reply: number, old: number, initiateTag: number): void {
+  if (old !== SCTP_STATE.NONE && words[at + (reply ^ 1)] === initiateTag) return;
+  const flags = words[at + FLAGS]!;
+  const kept = (flags & EITHER_INIT) === EITHER_INIT ? flags & ~EITHER_INIT : flags;
+  words[at + FLAGS] = kept | (INIT << reply);
+}
+
+/** An INIT ACK without an INIT of the other side, or in a collision, may not change the tag that is known. */
+function answersInit(words: Int32Array, at: number, reply: number, initiateTag: number): boolean {
+  const known = words[at + (reply ^ 1)]!;
+  const flags = words[at + FLAGS]!;
+  if ((flags & EITHER_INIT) === EITHER_INIT) return known === initiateTag;
+  return (flags & (INIT << (reply ^ 1))) !== 0 || known === 0 || known === initiateTag;
 }
 
 const TAG_RIGHT = 0;
@@ -181,11 +213,14 @@ function judgeTag(words: Int32Array, at: number, reply: number, type: number, fl
       return tag === ((flags & TAG_REFLECTED) === 0 ? own : words[at + (reply ^ 1)]) ? TAG_RIGHT : TAG_WRONG;
     case CHUNK.COOKIE_ECHO:
       return tag === own ? TAG_RIGHT : TAG_WRONG;
+    case CHUNK.COOKIE_ACK:
+      words[at + FLAGS] = words[at + FLAGS]! & ~EITHER_INIT;
+      return TAG_RIGHT;
     case CHUNK.HEARTBEAT:
     case CHUNK.HEARTBEAT_ACK:
       if (own === 0) words[at + reply] = tag;
       else if (tag !== own) return TAG_OTHER;
-      else words[at + SCTP_STATUS] = words[at + SCTP_STATUS]! & ~HEARTBEAT_FAILED;
+      else words[at + FLAGS] = words[at + FLAGS]! & ~HEARTBEAT_FAILED;
       return TAG_RIGHT;
     default:
       return TAG_RIGHT;
@@ -205,14 +240,14 @@ function mayHaveAnotherTag(
   found: number,
 ): boolean {
   if ((found & bit(CHUNK.DATA)) !== 0) return false;
-  const status = words[at + SCTP_STATUS]!;
+  const flags = words[at + FLAGS]!;
   if (type === CHUNK.HEARTBEAT) {
-    words[at + SCTP_STATUS] = (status & ~HEARTBEAT_REPLY) | HEARTBEAT_FAILED | (reply * HEARTBEAT_REPLY);
+    words[at + FLAGS] = (flags & ~HEARTBEAT_REPLY) | HEARTBEAT_FAILED | (reply * HEARTBEAT_REPLY);
     return true;
   }
-  const direction = (status & HEARTBEAT_REPLY) === 0 ? 0 : 1;
-  if ((status & HEARTBEAT_FAILED) === 0 || direction === reply) return false;
-  words[at + SCTP_STATUS] = status & ~HEARTBEAT_FAILED;
+  const direction = (flags & HEARTBEAT_REPLY) === 0 ? 0 : 1;
+  if ((flags & HEARTBEAT_FAILED) === 0 || direction === reply) return false;
+  words[at + FLAGS] = flags & ~HEARTBEAT_FAILED;
   words[at + reply] = tag;
   words[at + (reply ^ 1)] = 0;
   return true;

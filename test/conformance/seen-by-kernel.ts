@@ -8,8 +8,11 @@
 
 import { SCTP_STATE } from '../../src/dataplane/sctp-state.ts';
 import { TCP_STATE } from '../../src/dataplane/tcp-state.ts';
-import type { Known, Seen } from '../dataplane/seen.ts';
+import type { ConnectionMap } from '../dataplane/connection-map.ts';
+import { SCTP_SECONDS } from '../dataplane/sctp-map.ts';
+import { agree, describe, type Known, type Seen } from '../dataplane/seen.ts';
 import { TIMEOUT_SECONDS } from '../dataplane/window-map.ts';
+import type { Sent } from '../dataplane/window-segments.ts';
 import { run, runIn } from './lab-shell.ts';
 
 const CTSTATES = ['NEW', 'ESTABLISHED', 'RELATED', 'INVALID'];
@@ -82,7 +85,7 @@ for line in sys.stdin:
 `;
 
 /** Settings by outcome, below net.netfilter.nf_conntrack_tcp_timeout_. */
-const TIMEOUT_NAMES = [
+const TCP_TIMEOUTS = [
   '',
   'syn_sent',
   'syn_recv',
@@ -97,6 +100,24 @@ const TIMEOUT_NAMES = [
   'unacknowledged',
 ];
 
+/** Settings by state, below net.netfilter.nf_conntrack_sctp_timeout_. */
+const SCTP_TIMEOUTS = [
+  '',
+  'closed',
+  'cookie_wait',
+  'cookie_echoed',
+  'established',
+  'shutdown_sent',
+  'shutdown_recd',
+  'shutdown_ack_sent',
+  'heartbeat_sent',
+];
+
+const timeouts = (protocol: string, names: readonly string[], seconds: readonly number[]): string[] =>
+  names.flatMap((name, index) =>
+    name === '' ? [] : [`net.netfilter.nf_conntrack_${protocol}_timeout_${name}=${seconds[index]}`],
+  );
+
 const SETTINGS = [
   'net.ipv4.ip_forward=1',
   'net.ipv4.conf.all.send_redirects=0',
@@ -105,9 +126,8 @@ const SETTINGS = [
   'net.ipv4.conf.default.rp_filter=0',
   'net.ipv6.conf.all.disable_ipv6=1',
   'net.ipv6.conf.default.disable_ipv6=1',
-  ...TIMEOUT_NAMES.flatMap((name, outcome) =>
-    name === '' ? [] : [`net.netfilter.nf_conntrack_tcp_timeout_${name}=${TIMEOUT_SECONDS[outcome]}`],
-  ),
+  ...timeouts('tcp', TCP_TIMEOUTS, TIMEOUT_SECONDS),
+  ...timeouts('sctp', SCTP_TIMEOUTS, SCTP_SECONDS),
 ];
 
 export interface KernelSeen extends Seen {
@@ -145,4 +165,20 @@ function read(line: string): KernelSeen {
     details,
   };
   return { ...seen, known };
+}
+
+/** The first packet of a connection that `map` and the kernel see differently, after those before it; or undefined. */
+export function firstDifference(
+  map: ConnectionMap,
+  sent: readonly Sent[],
+  kernels: readonly KernelSeen[],
+): string | undefined {
+  const lines: string[] = [];
+  for (const [index, { what, packet }] of sent.entries()) {
+    const kernel = kernels[index]!;
+    const ours = map.see(packet, kernel.at);
+    lines.push(`${what}: ${describe(kernel)}`);
+    if (!agree(ours, kernel)) return `${lines.join('\n')}\n  but ours: ${describe(ours)}`;
+  }
+  return undefined;
 }

@@ -6,14 +6,14 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { agree, describe, type Seen, TOLERANCE } from '../dataplane/seen.ts';
+import { TOLERANCE } from '../dataplane/seen.ts';
 import { createWindowMap, secondsOf } from '../dataplane/window-map.ts';
 import { converse } from '../dataplane/window-moves.ts';
-import { randomFrom, type Sent } from '../dataplane/window-segments.ts';
+import { randomFrom } from '../dataplane/window-segments.ts';
 import { WINDOW_SEQUENCES } from '../dataplane/window-sequences.ts';
 import { skip } from '../support/shared.ts';
 import { obstacle } from './lab-shell.ts';
-import { seenByKernel } from './seen-by-kernel.ts';
+import { firstDifference, seenByKernel } from './seen-by-kernel.ts';
 
 const test = suite('conformance/tcp-window');
 const NAMESPACE = `tagplane-tw-${process.pid}`;
@@ -22,19 +22,6 @@ const SEED = Number(process.env.TAGPLANE_SEED ?? Date.now() & 0x7fffffff);
 const CONNECTIONS = Number(process.env.TAGPLANE_RUNS ?? 300);
 const SEGMENTS = 25;
 const FIRST_PORT = 10_000;
-
-/** The first segment of a connection that the two see differently, after those before it; or undefined. */
-function difference(sent: readonly Sent[], kernels: readonly (Seen & { at: number })[]): string | undefined {
-  const map = createWindowMap();
-  const lines: string[] = [];
-  for (const [index, { what, packet }] of sent.entries()) {
-    const kernel = kernels[index]!;
-    const ours = map.see(packet, kernel.at * 1e9);
-    lines.push(`${what}: ${describe(kernel)}`);
-    if (!agree(ours, kernel)) return `${lines.join('\n')}\n  but ours: ${describe(ours)}`;
-  }
-  return undefined;
-}
 
 const missing = obstacle(['ip', 'iptables', 'python3', 'sysctl']);
 const SAYS = 'the kernel says of every segment of the sequences what they say';
@@ -78,7 +65,7 @@ if (missing === undefined) {
     const different: string[] = [];
     let at = 0;
     for (const sent of connections) {
-      const found = difference(sent, kernels.slice(at, at + sent.length));
+      const found = firstDifference(createWindowMap(), sent, kernels.slice(at, at + sent.length));
       at += sent.length;
       if (found !== undefined) different.push(found);
     }
