@@ -15,12 +15,13 @@
 import { FLAG, HEADER_LENGTH } from '../wire/tcp.ts';
 import { TCP_STATE } from './tcp-state.ts';
 import { highestSack, OPTION_SCALE_SHIFT, readOptions } from './tcp-window-options.ts';
-import { after, before, FLAG_BIT, LAST_FIELD, STATUS_FIELD, WORD } from './tcp-window-words.ts';
+import { after, before, FLAG_BIT, LAST_FIELD, LIMIT, STATUS_FIELD, WORD } from './tcp-window-words.ts';
 
 const { DIRECTION_WORDS, END, FLAGS, LAST, LAST_ACK, LAST_END, LAST_SEQ, MAX_ACK, MAX_END, MAX_WIN, STATUS } = WORD;
 const { BE_LIBERAL, DATA_UNACKNOWLEDGED, DIRECTION_FLAGS, MAXACK_SET, SACK_PERM, SCALE_SHIFT, WINDOW_SCALE } = FLAG_BIT;
 const { LAST_REPLY, LAST_SCALE, LAST_SEGMENT, LAST_WIN, ONCE_MORE } = LAST_FIELD;
 const { STATE } = STATUS_FIELD;
+const { MAX_ACK_WINDOW } = LIMIT;
 
 /** What `checkWindow` says. */
 export const CHECK = {
@@ -32,9 +33,6 @@ export const CHECK = {
 
 const { ACCEPT, IGNORE, INVALID } = CHECK;
 const { FIN, SYN, RST, ACK } = FLAG;
-
-/** The farthest that an acknowledgment may lag behind, where the sender's window is not larger (MAXACKWINCONST). */
-const MAX_ACK_WINDOW = 66_000;
 
 /** seq + length of the segment of `length` octets, header included: SYN and FIN count as one octet each. */
 export function endOf(view: DataView, tcp: number, length: number): number {

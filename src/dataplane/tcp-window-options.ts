@@ -15,9 +15,8 @@ const WINDOW_SCALE_LENGTH = 3;
 const SACK_PERMITTED_LENGTH = 2;
 const SACK_BLOCK = 8;
 const HIGHEST_SCALE = 14;
-/** Two NOPs and a timestamp, as nearly every segment of today carries them. */
-const TIMESTAMP_ONLY = 0x0101080a;
-const TIMESTAMP_ONLY_LENGTH = 12;
+/** Options of nearly every segment of today: two NOPs and a timestamp. `WORD` are their first four octets. */
+export const TIMESTAMP_ONLY = { WORD: 0x0101080a, LENGTH: 12 } as const;
 
 /** Where the window scale lies in what `readOptions` returns. */
 export const OPTION_SCALE_SHIFT = 8;
@@ -50,7 +49,8 @@ export function readOptions(view: DataView, tcp: number, header: number): number
 export function highestSack(view: DataView, tcp: number, header: number, acknowledgment: number): number {
   const stop = tcp + header;
   let at = tcp + HEADER_LENGTH;
-  if (header === HEADER_LENGTH + TIMESTAMP_ONLY_LENGTH && view.getInt32(at) === TIMESTAMP_ONLY) return acknowledgment;
+  if (header === HEADER_LENGTH + TIMESTAMP_ONLY.LENGTH && view.getInt32(at) === TIMESTAMP_ONLY.WORD)
+    return acknowledgment;
   while (at < stop) {
     const kind = view.getUint8(at);
     if (kind === END_OF_OPTIONS) break;

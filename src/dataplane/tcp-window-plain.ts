@@ -5,32 +5,32 @@
  * What it says and remembers is what `tcp-window.ts` and `tcp-window-check.ts` say and remember, which take every other
  * segment; the limits I to IV are explained there. `test/dataplane/tcp-window.test.ts` holds the two against each other.
  */
-import { TCP_STATE } from './tcp-state.ts';
-import { FLAG_BIT, LAST_FIELD, STATUS_FIELD, WORD } from './tcp-window-words.ts';
+import { FLAG, HEADER_LENGTH } from '../wire/tcp.ts';
+import { SEGMENT, TCP_STATE } from './tcp-state.ts';
+import { TIMESTAMP_ONLY } from './tcp-window-options.ts';
+import { OUTCOME } from './tcp-window-outcome.ts';
+import { FLAG_BIT, LAST_FIELD, LIMIT, STATUS_FIELD, WORD } from './tcp-window-words.ts';
 
 const { DIRECTION_WORDS, END, FLAGS, LAST, LAST_ACK, LAST_END, LAST_SEQ, MAX_ACK, MAX_END, MAX_WIN, STATUS } = WORD;
 const { DATA_UNACKNOWLEDGED, MAXACK_SET, SACK_PERM, SCALE_SHIFT } = FLAG_BIT;
 const { LAST_REPLY, LAST_SCALE, LAST_SEGMENT_SHIFT, LAST_WIN } = LAST_FIELD;
 
-const ESTABLISHED = TCP_STATE.ESTABLISHED;
+const { MAX_ACK_WINDOW } = LIMIT;
+const { ESTABLISHED } = TCP_STATE;
+const { UNACKNOWLEDGED } = OUTCOME;
 /** Of STATUS: what is ours, and what it is when both ends have opened the connection. */
 const OURS = ~STATUS_FIELD.CALLERS;
 const OPENED = ESTABLISHED | STATUS_FIELD.ASSURED | STATUS_FIELD.SEEN_REPLY;
 
-// Octets 12 to 15 of the header: data offset, flags, window.
-const KIND_BITS = 0x17_0000;
-const ONLY_ACK = 0x10_0000;
-const NO_OPTIONS = 20;
-const TIMESTAMP_ONLY = 0x0101_080a;
-const TIMESTAMP_HEADER = 32;
+// Of octets 12 to 15 of the header, which are read at once: data offset, flags, window.
+const KIND_BITS = (FLAG.FIN | FLAG.SYN | FLAG.RST | FLAG.ACK) << 16;
+const ONLY_ACK = FLAG.ACK << 16;
+const NO_OPTIONS = HEADER_LENGTH;
+const TIMESTAMP_HEADER = HEADER_LENGTH + TIMESTAMP_ONLY.LENGTH;
+const TIMESTAMP_WORD = TIMESTAMP_ONLY.WORD;
 
-/** SEGMENT.ACK as the last segment. */
-const LAST_IS_ACK = 3 << LAST_SEGMENT_SHIFT;
-const MAX_ACK_WINDOW = 66_000;
+const LAST_IS_ACK = SEGMENT.ACK << LAST_SEGMENT_SHIFT;
 const EITHER_UNACKNOWLEDGED = DATA_UNACKNOWLEDGED | (DATA_UNACKNOWLEDGED << 8);
-
-/** OUTCOME.UNACKNOWLEDGED, which would be an import round a circle. */
-const UNACKNOWLEDGED = 11;
 
 /**
  * Follow a plain segment: ESTABLISHED or UNACKNOWLEDGED (OUTCOME). 0, and nothing is changed, when the segment is not plain.
@@ -51,7 +51,7 @@ export function followPlain(
   const shift = reply << 3;
   let bits = words[at + FLAGS]!;
   if (header !== NO_OPTIONS && (bits & (SACK_PERM << (shift ^ 8))) !== 0) {
-    if (header !== TIMESTAMP_HEADER || view.getInt32(tcp + NO_OPTIONS) !== TIMESTAMP_ONLY) return 0;
+    if (header !== TIMESTAMP_HEADER || view.getInt32(tcp + NO_OPTIONS) !== TIMESTAMP_WORD) return 0;
   }
   const sequence = view.getInt32(tcp + 4);
   const acknowledgment = view.getInt32(tcp + 8);
@@ -70,10 +70,11 @@ export function followPlain(
   const receiverEnd = words[receiver + END]!;
   const receiverWin = words[receiver + MAX_WIN]!;
   const ackWindow = senderWin >>> 0 > MAX_ACK_WINDOW ? senderWin : MAX_ACK_WINDOW;
+  if (((sequence - senderMaxEnd - 1) | 0) >= 0) return 0;
   if (((senderEnd - receiverWin - 1 - end) | 0) >= 0) return 0;
   if (((acknowledgment - receiverEnd - 1) | 0) >= 0) return 0;
   if (((receiverEnd - ackWindow - 1 - acknowledgment) | 0) >= 0) return 0;
-  // What ends in its window begins there (I); what ends behind it widens it. The first ACK of an end begins maxAck.
+  // What ends behind the window widens it, and the first ACK of an end begins maxAck.
   if (((senderMaxEnd - end) | 0) < 0 || (bits & (MAXACK_SET << shift)) === 0) return 0;
 
   const scaled = window << ((bits >>> (SCALE_SHIFT + (reply << 2))) & 0xf);

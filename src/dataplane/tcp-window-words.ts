@@ -85,6 +85,9 @@ export const STATUS_FIELD = {
   CALLERS: ~0xff,
 } as const;
 
+/** The farthest that an acknowledgment may lag behind, where the sender's window is not larger (MAXACKWINCONST). */
+export const LIMIT = { MAX_ACK_WINDOW: 66_000 } as const;
+
 /** Whether sequence number `a` lies before `b`, modulo 2^32 (net/tcp.h). */
 export const before = (a: number, b: number): boolean => ((a - b) | 0) < 0;
 

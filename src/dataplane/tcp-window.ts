@@ -5,12 +5,13 @@
  * settings are the kernel's defaults (nf_conntrack_tcp_loose 1, be_liberal 0, max_retrans 3, ignore_invalid_rst 0).
  *
  * The state lies in WINDOW_WORDS words of the caller's (`tcp-window-words.ts`), and what is to be done with the connection
- * is a number, OUTCOME. The state for the rules follows from both: INVALID for `isInvalid(outcome)`, otherwise ESTABLISHED if
- * SEEN_REPLY is now set in STATUS, otherwise NEW.
+ * is a number, OUTCOME (`tcp-window-outcome.ts`). The state for the rules follows from both: INVALID for `isInvalid(outcome)`,
+ * otherwise ESTABLISHED if SEEN_REPLY is now set in STATUS, otherwise NEW.
  */
-import { SEGMENT, segmentOf, TCP_STATE, TCP_TIMEOUT_UNACKNOWLEDGED, TCP_TIMEOUTS, transition } from './tcp-state.ts';
+import { SEGMENT, segmentOf, TCP_STATE, transition } from './tcp-state.ts';
 import { CHECK, checkWindow, endOf, headerOf, noteOptions } from './tcp-window-check.ts';
 import { OPTION_SCALE_SHIFT, readOptions } from './tcp-window-options.ts';
+import { OUTCOME } from './tcp-window-outcome.ts';
 import { followPlain } from './tcp-window-plain.ts';
 import { before, FLAG_BIT, LAST_FIELD, STATUS_FIELD, WINDOW_WORDS, WORD } from './tcp-window-words.ts';
 
@@ -31,33 +32,6 @@ const {
 const { LAST_REPLY, LAST_SCALE, LAST_SCALE_SHIFT, LAST_SEGMENT, LAST_SEGMENT_SHIFT, LAST_WIN, RETRANS_SHIFT } =
   LAST_FIELD;
 const { ASSURED, CALLERS, SEEN_REPLY, STATE } = STATUS_FIELD;
-
-/**
- * What a segment does to its connection. 1 to 11: let through, keep the connection for OUTCOME_TIMEOUTS[outcome] from now on;
- * 1 to 9 are the states of TCP_STATE.
- */
-export const OUTCOME = {
-  /** Kept as after too many retransmissions, or while a window is closed (nf_conntrack_tcp_timeout_max_retrans). */
-  MAX_RETRANS: 10,
-  /** Kept as while data, or everything that was picked up, is unacknowledged (nf_conntrack_tcp_timeout_unacknowledged). */
-  UNACKNOWLEDGED: 11,
-  /** Let through; the time that the connection is kept does not change. */
-  KEPT: 12,
-  /** Let through; the connection ends at once (a reset before any answer). */
-  ENDED: 13,
-  /** The connection ends at once and this SYN opens the next one with the same key: `openWindow`. */
-  REOPENED: 14,
-  INVALID: 15,
-  /** INVALID, and the connection is kept for UNACKNOWLEDGED at most from now on: both ends think that it is over. */
-  INVALID_SHORTENED: 16,
-} as const;
-
-export const isInvalid = (outcome: number): boolean => outcome >= OUTCOME.INVALID;
-
-const MAX_RETRANS_NANOSECONDS = 300e9;
-
-/** Nanoseconds, by outcome (1 to 11). */
-export const OUTCOME_TIMEOUTS = Float64Array.of(...TCP_TIMEOUTS, MAX_RETRANS_NANOSECONDS, TCP_TIMEOUT_UNACKNOWLEDGED);
 
 /** An ACK that came as often as this again shortens the wait (nf_conntrack_tcp_max_retrans). */
 const MAX_RETRANS = 3;
@@ -109,7 +83,7 @@ export function followWindow(
   return plain === 0 ? followAny(words, at, reply, view, tcp, length) : plain;
 }
 
-/** What `followWindow` says of any segment; it asks first whether the segment is plain. */
+/** What `followWindow` says, which first asks whether the segment is plain. */
 export function followAny(
   words: Int32Array,
   at: number,

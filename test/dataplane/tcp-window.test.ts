@@ -2,8 +2,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { flagsAreValid } from '../../src/dataplane/tcp-state.ts';
-import { followAny, followWindow, OUTCOME, OUTCOME_TIMEOUTS, openWindow } from '../../src/dataplane/tcp-window.ts';
+import { followAny, followWindow, openWindow } from '../../src/dataplane/tcp-window.ts';
 import { highestSack, OPTION_SCALE_SHIFT, readOptions } from '../../src/dataplane/tcp-window-options.ts';
+import { OUTCOME, OUTCOME_TIMEOUTS } from '../../src/dataplane/tcp-window-outcome.ts';
 import { followPlain } from '../../src/dataplane/tcp-window-plain.ts';
 import { FLAG_BIT, WINDOW_WORDS } from '../../src/dataplane/tcp-window-words.ts';
 import { createWindowMap, secondsOf } from './window-map.ts';

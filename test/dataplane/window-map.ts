@@ -1,6 +1,7 @@
 /** TCP connections followed by `tcp-window.ts` alone, for tests. */
 import { flagsAreValid, TCP_STATE } from '../../src/dataplane/tcp-state.ts';
-import { followWindow, isInvalid, OUTCOME, openWindow } from '../../src/dataplane/tcp-window.ts';
+import { followWindow, openWindow } from '../../src/dataplane/tcp-window.ts';
+import { isInvalid, OUTCOME } from '../../src/dataplane/tcp-window-outcome.ts';
 import { FLAG_BIT, WINDOW_WORDS, WORD } from '../../src/dataplane/tcp-window-words.ts';
 import { type ConnectionMap, createConnectionMap, type Judgement } from './connection-map.ts';
 
