@@ -22,6 +22,7 @@ export { FoundationError } from './foundation/error.ts';
 export type { App, Cell, Foundation, Instance, Policy, SecurityGroup, Settings } from './foundation/model.ts';
 export { plan } from './foundation/plan.ts';
 export { readFoundation } from './foundation/read.ts';
+export { type Arena, heap, reserve } from './memory/arena.ts';
 export { createEnds } from './replay/ends.ts';
 export {
   add as addFlows,

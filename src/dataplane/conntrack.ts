@@ -536,7 +536,7 @@ function grow(table: Conntrack, now: number): boolean {
     const from = slot * ENTRY_WORDS;
     const old = table.words;
     const to = vacant(words, entries - 1, old[from + FIRST]!, old[from + SECOND]!, old[from + PORTS]!);
-    words.set(old.subarray(from, from + ENTRY_WORDS), to * ENTRY_WORDS);
+    for (let word = 0; word < ENTRY_WORDS; word++) words[to * ENTRY_WORDS + word] = old[from + word]!;
   }
   table.arena.release(table.place, (table.mask + 1) * OCTETS);
   table.place = place;

@@ -69,6 +69,9 @@ export interface Segment {
   readonly flags: number;
   readonly sequence?: number;
   readonly acknowledgement?: number;
+  readonly window?: number;
+  /** Filled up to a multiple of four octets by whoever gives them. */
+  readonly options?: readonly number[];
   readonly payload?: readonly number[];
 }
 
@@ -81,13 +84,14 @@ export const tcp = (ends: Ends, from: number, to: number, segment: Segment): num
       ...word(to),
       ...long(segment.sequence ?? 0),
       ...long(segment.acknowledgement ?? 0),
-      0x50,
+      0x50 + ((segment.options?.length ?? 0) << 2),
       segment.flags,
-      ...word(0xfaf0),
+      ...word(segment.window ?? 0xfaf0),
       0,
       0,
       0,
       0,
+      ...(segment.options ?? []),
       ...(segment.payload ?? []),
     ],
     16,
