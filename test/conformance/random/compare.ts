@@ -15,8 +15,8 @@ export interface Mismatch {
   readonly subject: string;
   readonly kernel: string;
   readonly tagplane: string;
-  /** The packet, where one is known. */
-  readonly octets: Uint8Array | null;
+  /** The packet; for counters, those that the rule decided here. */
+  readonly packets: readonly Uint8Array[];
 }
 
 export interface Comparison {
@@ -80,7 +80,7 @@ export function compare(one: Case, kernel: KernelResult): Comparison {
           subject: `fate of packet ${place + 1} at ${event.device}`,
           kernel: arrival.answer === '' ? arrival.fate : `${arrival.fate}, answered with ICMP ${arrival.answer}`,
           tagplane: `${judgement.verdict}, ${judgement.reason} ${judgement.rule}`.trim(),
-          octets: event.octets,
+          packets: [event.octets],
         });
       }
       const { counts } = kernel.epochs[index]!;
@@ -94,7 +94,9 @@ export function compare(one: Case, kernel: KernelResult): Comparison {
           subject: `counters of ${rule}`,
           kernel: `${packets}:${octets}`,
           tagplane: `${ours}:${ourOctets}`,
-          octets: null,
+          packets: arrivals
+            .filter((_, place) => judged[index]!.judgements[place]!.rule === rule)
+            .map((event) => event.octets),
         });
       }
     }

@@ -27,6 +27,8 @@ const UDP = 17;
 
 interface Seen {
   readonly key: string;
+  /** The same without the source, which masquerading changes. */
+  readonly sourceless: string;
   /** Key of the packet that an ICMP error quotes, and `type/code`. */
   readonly quoted: string;
   readonly answer: string;
@@ -35,6 +37,9 @@ interface Seen {
 const word = (octets: Uint8Array, at: number): number => ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
 const keyAt = (octets: Uint8Array, at: number): string =>
   `${word(octets, at + 4)}/${octets[at + 9]}/${Buffer.from(octets.slice(at + 12, at + 20)).toString('hex')}`;
+
+const sourcelessAt = (octets: Uint8Array, at: number): string =>
+  `${word(octets, at + 4)}/${octets[at + 9]}/${Buffer.from(octets.slice(at + 16, at + 20)).toString('hex')}`;
 
 /** Where the network header of an IPv4 frame is, behind VLAN tags; -1 for other frames. */
 function networkAt(octets: Uint8Array, from: number): number {
@@ -63,6 +68,7 @@ export function look(octets: Uint8Array): Seen | null {
   const isError = octets[at + 9] === ICMP && [3, 4, 5, 11, 12].includes(type) && octets.length >= message + 28;
   return {
     key: keyAt(octets, at),
+    sourceless: sourcelessAt(octets, at),
     quoted: isError ? keyAt(octets, message + 8) : '',
     answer: isError ? `${type}/${octets[message + 1]}` : '',
   };
@@ -90,6 +96,7 @@ export function arrivalsOf(events: readonly Event[]): Arrival[] {
       const [out, seen] = [events[next]!, looks[next]];
       if (!out.outgoing || seen == null) continue;
       if (seen.key === key) fate = out.device.startsWith('s-') ? 'delivered' : 'forwarded';
+      else if (out.device === 'eth0' && seen.sourceless === looks[at]?.sourceless) fate = 'forwarded';
       else if (seen.quoted === key && !arrived.has(seen.key)) answer = seen.answer;
     }
     if (fate === 'dropped' && answer === '3/3') fate = 'rejected';
