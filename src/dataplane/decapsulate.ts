@@ -52,8 +52,7 @@ export const ipv4Header = (view: DataView, stack: Stack): number =>
   integrity.ipv4Header(view, stack) === integrity.CHECKSUM.BAD ? REASON.IP4_CHECKSUM : ACCEPTED;
 
 /** Options: bad ones are answered with ICMP 12, source routes are never followed (ip_rcv_options). */
-function ipv4Options(view: DataView, stack: Stack): number {
-  const at = stack.network;
+function ipv4Options(view: DataView, at: number): number {
   if (ipv4.headerLength(view, at) === ipv4.HEADER_LENGTH) return ACCEPTED;
   if (ipv4.checkOptions(view, at) !== FAULT.NONE) return REASON.IP4_OPTIONS;
   const routed = ipv4.findOption(view, at, OPTION_LSRR) >= 0 || ipv4.findOption(view, at, OPTION_SSRR) >= 0;
@@ -61,7 +60,7 @@ function ipv4Options(view: DataView, stack: Stack): number {
 }
 
 /** Sources that routing refuses on `cell` (ip_route_input_slow, fib_validate_source). */
-function ipv4Source(source: number, cell: Cell): number {
+export function ipv4Source(source: number, cell: Cell): number {
   if (source >= FIRST_MULTICAST && (source < FIRST_RESERVED || source === LIMITED_BROADCAST))
     return REASON.IP4_INVALID_SOURCE;
   if (source >>> 24 === LOOPBACK_NETWORK) return REASON.IP4_LOCALNET;
@@ -70,10 +69,10 @@ function ipv4Source(source: number, cell: Cell): number {
   return ACCEPTED;
 }
 
-/** What routing asks of a packet that came to `cell`: its options, then its source. */
+/** What ip_rcv_finish asks of a packet that came to `cell`: its source, when it is routed, then its options. */
 export function routing(view: DataView, stack: Stack, cell: Cell): number {
-  const options = ipv4Options(view, stack);
-  return options === ACCEPTED ? ipv4Source(ipv4.source(view, stack.network), cell) : options;
+  const source = ipv4Source(ipv4.source(view, stack.network), cell);
+  return source === ACCEPTED ? ipv4Options(view, stack.network) : source;
 }
 
 /** The outer UDP checksum, where it is asked for: 0 is none, a wrong one is dropped by the VTEP's socket. */

@@ -105,6 +105,19 @@ export const REASONS: readonly ReasonText[] = [
   reason('underlay.other', 'it is not VXLAN between known cells'),
   reason('underlay.unknown-cell', 'it is VXLAN to an address that is no known cell'),
   reason('capture.cut', 'the capture cut it before the headers that decide'),
+  // Emulated cells.
+  reason('ip4.invalid-destination', 'its destination is no host’s address', 'IP_INVALID_DEST'),
+  reason('ip4.reverse-path', 'answers to its source would not go where it came from', 'IP_RPFILTER'),
+  reason('ip4.mtu', 'it is longer than the way allows and must not be fragmented', 'PKT_TOO_BIG'),
+  reason('route.none', 'the cell has no route to its destination'),
+  reason('link.group', 'it came in a frame to a group, and is not for the cell itself'),
+  reason('vtep.no-remote', 'the VTEP knows no cell with its destination MAC', 'NO_TX_TARGET'),
+  reason('host.underlay', 'it is for the cell’s own underlay address'),
+  reason('host.no-socket', 'no program of the cell listens there', 'NO_SOCKET'),
+  reason('host.no-protocol', 'the cell does not speak its protocol', 'IP_NOPROTO'),
+  reason('transport.too-small', 'it is too short for its transport header', 'PKT_TOO_SMALL'),
+  reason('tcp.checksum', 'its TCP checksum is wrong', 'TCP_CSUM'),
+  reason('icmp.checksum', 'its ICMP checksum is wrong', 'ICMP_CSUM'),
 ];
 
 const number = (code: string): number => REASONS.findIndex((entry) => entry.code === code);
@@ -166,6 +179,18 @@ export const REASON = {
   UNDERLAY_OTHER: number('underlay.other'),
   UNDERLAY_UNKNOWN_CELL: number('underlay.unknown-cell'),
   CAPTURE_CUT: number('capture.cut'),
+  IP4_INVALID_DESTINATION: number('ip4.invalid-destination'),
+  IP4_REVERSE_PATH: number('ip4.reverse-path'),
+  IP4_MTU: number('ip4.mtu'),
+  ROUTE_NONE: number('route.none'),
+  LINK_GROUP: number('link.group'),
+  VTEP_NO_REMOTE: number('vtep.no-remote'),
+  HOST_UNDERLAY: number('host.underlay'),
+  HOST_NO_SOCKET: number('host.no-socket'),
+  HOST_NO_PROTOCOL: number('host.no-protocol'),
+  TRANSPORT_TOO_SMALL: number('transport.too-small'),
+  TCP_CHECKSUM: number('tcp.checksum'),
+  ICMP_CHECKSUM: number('icmp.checksum'),
 } as const;
 
 /** Reasons that speak of a wrong header; packets refused for them are malformed, not merely dropped. */

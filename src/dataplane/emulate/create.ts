@@ -1,0 +1,82 @@
+/** Building an emulation from a dataplane, which has the cells, their rules and their connections. */
+import { vtepMac } from '../../foundation/lease.ts';
+import { createIcmpError } from '../answer/icmp-error.ts';
+import { createIcmpLimits } from '../answer/icmp-limit.ts';
+import { rejectCode } from '../answer/reject.ts';
+import type { Cell } from '../cell.ts';
+import type { Dataplane } from '../dataplane.ts';
+import { createDevices, DEVICE, type Device, type DeviceOptions } from './device.ts';
+import type { Draws } from './draws.ts';
+import { type Emulation, type EmulationOptions, type Host, NO_REJECT } from './emulation.ts';
+import { createPool } from './frame.ts';
+import { localOut } from './local-out.ts';
+import { createNeighbour } from './neighbour.ts';
+import { preferredSource } from './route.ts';
+import { type Listens, NO_TRANSLATION, NOBODY_LISTENS, type Observer, type Translation } from './seams.ts';
+
+/** What is plugged in. */
+export interface Parts {
+  readonly draws: Draws;
+  readonly observer: Observer;
+  readonly translation?: Translation;
+  readonly listens?: Listens;
+}
+
+export interface Options extends Omit<EmulationOptions, 'underlayMac'>, Omit<DeviceOptions, 'underlayMac'> {
+  /** Hardware addresses on the underlay, by address; every cell has to have one. */
+  readonly underlayMacs: ReadonlyMap<number, number>;
+}
+
+/** An emulation of all cells of `dataplane`. */
+export function createEmulation(dataplane: Dataplane, options: Options, parts: Parts): Emulation {
+  const underlayMac = (address: number): number => options.underlayMacs.get(address) ?? -1;
+  const names = dataplane.directory.foundation.cells.map(({ interfaces }) => interfaces[0] ?? 'eth0');
+  const devices = createDevices(dataplane, names, { ...options, underlayMac });
+  const emulation: Emulation = {
+    dataplane,
+    hosts: dataplane.cells.map((cell) => createHost(dataplane, cell, devices, options)),
+    devices,
+    options: { ...options, underlayMac },
+    frames: createPool(),
+    backlog: { frames: [], devices: [], next: 0 },
+    unresolved: [],
+    draws: parts.draws,
+    translation: parts.translation ?? NO_TRANSLATION,
+    listens: parts.listens ?? NOBODY_LISTENS,
+    observer: parts.observer,
+    now: 0,
+    localOut,
+  };
+  for (const host of emulation.hosts) {
+    host.error.isUnicast = (address) => preferredSource(emulation, host, address) !== address;
+  }
+  return emulation;
+}
+
+function createHost(dataplane: Dataplane, cell: Cell, devices: readonly Device[], options: Options): Host {
+  const own = devices.filter((device) => device.cell === cell.index);
+  const underlay = own.find(({ kind }) => kind === DEVICE.UNDERLAY)!;
+  const vtep = own.find(({ kind }) => kind === DEVICE.VTEP)!;
+  const forwarding = new Map<number, number>();
+  for (const other of dataplane.cells) {
+    if (other === cell) continue;
+    const mac = vtepMac(other.lease);
+    forwarding.set(mac, other.underlay);
+    vtep.neighbours.set(other.vtepAddress, createNeighbour(vtep, other.vtepAddress, mac));
+  }
+  return {
+    cell,
+    underlay,
+    vtep,
+    veths: dataplane.directory.instances.map(({ address }) =>
+      own.find(({ kind, container }) => kind === DEVICE.VETH && container === address),
+    ),
+    outputChain: cell.filter.prepare('OUTPUT'),
+    rejections: Int8Array.from(cell.filter.rules.rules, ({ rule }) =>
+      rule.target.kind === 'REJECT' ? rejectCode(rule.target.with) : NO_REJECT,
+    ),
+    forwarding,
+    limits: createIcmpLimits(options.icmpLimits),
+    error: createIcmpError(),
+  };
+}

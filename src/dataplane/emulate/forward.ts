@@ -1,0 +1,68 @@
+/**
+ * Forwarding: net/ipv4/ip_forward.c. TTL, path MTU, redirect, then FORWARD of the filter table, then the way out.
+ */
+import * as checksum from '../../wire/checksum.ts';
+import * as icmp from '../../wire/icmp.ts';
+import * as ipv4 from '../../wire/ipv4.ts';
+import { REASON } from '../verdict.ts';
+import { sendError } from './answer.ts';
+import type { Emulation, Host } from './emulation.ts';
+import { drop } from './end.ts';
+import { CAST, type Frame } from './frame.ts';
+import { forwardOptions } from './options.ts';
+import { output } from './output.ts';
+import { refuse, walk } from './packet.ts';
+import { redirect } from './redirect.ts';
+import { reject } from './reject.ts';
+
+const FRAGMENTATION_NEEDED = 4;
+const TTL_AND_PROTOCOL = 8;
+
+/** Forward `frame`, which was tracked and routed to a device. */
+export function forward(emulation: Emulation, host: Host, frame: Frame): void {
+  const { cell } = host;
+  if (frame.cast !== CAST.HOST) drop(emulation, frame, cell.index, REASON.LINK_GROUP);
+  else if (ipv4.timeToLive(frame.view, frame.network) <= 1) {
+    sendError(emulation, host, frame, icmp.TYPES.TIME_EXCEEDED, 0, 0);
+    drop(emulation, frame, cell.index, REASON.IP4_TTL);
+  } else if (exceeds(frame, emulation.devices[frame.out]!.mtu)) {
+    const { mtu } = emulation.devices[frame.out]!;
+    sendError(emulation, host, frame, icmp.TYPES.DESTINATION_UNREACHABLE, FRAGMENTATION_NEEDED, mtu);
+    drop(emulation, frame, cell.index, REASON.IP4_MTU);
+  } else {
+    countDown(frame.view, frame.network);
+    filter(emulation, host, frame);
+  }
+}
+
+/** ip_exceeds_mtu: a datagram that came in fragments is held against the largest of them. */
+function exceeds(frame: Frame, mtu: number): boolean {
+  if (frame.end - frame.network <= mtu || ipv4.dontFragment(frame.view, frame.network) === 0) return false;
+  return frame.largestFragment === 0 || frame.largestFragment > mtu;
+}
+
+/** Take 1 from the TTL, and mend the header checksum (ip_decrease_ttl, RFC 1141). */
+function countDown(view: DataView, network: number): void {
+  const before = view.getUint16(network + TTL_AND_PROTOCOL);
+  const after = before - 0x100;
+  view.setUint16(network + TTL_AND_PROTOCOL, after);
+  ipv4.setHeaderChecksum(view, network, checksum.update16(ipv4.headerChecksum(view, network), before, after));
+}
+
+/**
+ * The rules. The kernel sends a redirect before it asks them; here it leaves behind them, just before the packet does,
+ * because the connection that was looked up stays in one place.
+ */
+function filter(emulation: Emulation, host: Host, frame: Frame): void {
+  const { packet, outcome } = emulation.dataplane;
+  packet.outInterface = emulation.devices[frame.out]!.interface;
+  const passes = walk(emulation, host, frame, host.cell.forwardChain);
+  if (passes) {
+    forwardOptions(emulation, host, frame);
+    output(emulation, host, frame);
+    return;
+  }
+  if (frame.redirect === 1) redirect(emulation, host, frame);
+  reject(emulation, host, frame, outcome);
+  refuse(emulation, host, frame, outcome);
+}

@@ -1,0 +1,136 @@
+/**
+ * Packets for the host itself: net/ipv4/ip_input.c ip_local_deliver. INPUT of the filter table, then the protocol: the VTEP
+ * (or nobody) for UDP, nobody for TCP, the host's own ICMP.
+ */
+import * as icmp from '../../wire/icmp.ts';
+import * as integrity from '../../wire/integrity.ts';
+import * as ipv4 from '../../wire/ipv4.ts';
+import { PROTOCOL } from '../../wire/protocol.ts';
+import * as tcp from '../../wire/tcp.ts';
+import * as udp from '../../wire/udp.ts';
+import { VERIFIED } from '../answer/rejected-checksum.ts';
+import { REASON, VERDICT } from '../verdict.ts';
+import { sendEcho, sendError, sendReset } from './answer.ts';
+import type { Emulation, Host } from './emulation.ts';
+import { drop, end } from './end.ts';
+import { CAST, type Frame } from './frame.ts';
+import { confirm, describe, isDamaged, refuse, walk } from './packet.ts';
+import { reject } from './reject.ts';
+import { vxlanReceive } from './vxlan-receive.ts';
+
+const IGMP = 2;
+const PROTOCOL_UNREACHABLE = 2;
+const PORT_UNREACHABLE = 3;
+
+/** Deliver `frame`, which was tracked and is for the host. */
+export function input(emulation: Emulation, host: Host, frame: Frame): void {
+  const { packet, outcome } = emulation.dataplane;
+  packet.outInterface = 0;
+  if (frame.verified === VERIFIED.VALID && frame.largestFragment === 0) frame.verified = VERIFIED.UNNECESSARY;
+  if (!walk(emulation, host, frame, host.cell.inputChain)) {
+    reject(emulation, host, frame, outcome);
+    refuse(emulation, host, frame, outcome);
+    return;
+  }
+  packet.mark = frame.mark;
+  if (!emulation.translation.input(host.cell.index, packet, frame))
+    drop(emulation, frame, host.cell.index, REASON.RULE_DROP);
+  else if (confirm(emulation, host, frame)) deliver(emulation, host, frame);
+}
+
+/** ip_protocol_deliver_rcu. */
+function deliver(emulation: Emulation, host: Host, frame: Frame): void {
+  switch (ipv4.protocol(frame.view, frame.network)) {
+    case PROTOCOL.UDP:
+      deliverUdp(emulation, host, frame);
+      break;
+    case PROTOCOL.TCP:
+      deliverTcp(emulation, host, frame);
+      break;
+    case PROTOCOL.ICMP:
+      deliverIcmp(emulation, host, frame);
+      break;
+    case IGMP:
+      taken(emulation, host, frame);
+      break;
+    default:
+      sendError(emulation, host, frame, icmp.TYPES.DESTINATION_UNREACHABLE, PROTOCOL_UNREACHABLE, 0);
+      drop(emulation, frame, host.cell.index, REASON.HOST_NO_PROTOCOL);
+  }
+}
+
+/** A program or the kernel itself has it. */
+function taken(emulation: Emulation, host: Host, frame: Frame): void {
+  const isUnderlay = ipv4.destination(frame.view, frame.network) === host.cell.underlay;
+  const own = isUnderlay ? REASON.HOST_UNDERLAY : REASON.HOST_OVERLAY;
+  end(emulation, frame, host.cell.index, VERDICT.DELIVER, frame.rule < 0 ? own : frame.reason, frame.rule);
+}
+
+/** Offset of the transport header, or -1 when it is not whole. */
+const transportOf = (frame: Frame, length: number): number => {
+  const at = ipv4.payloadStart(frame.view, frame.network);
+  return frame.end - at < length ? -1 : at;
+};
+
+/** Whether the transport checksum that `describe` located is wrong; captures of a sending host are believed. */
+function isWrong(emulation: Emulation, host: Host, frame: Frame): boolean {
+  if (!emulation.dataplane.options.strictChecksums) return false;
+  describe(emulation, host, frame);
+  return isDamaged(integrity.transport(frame.view, emulation.dataplane.layers.outer));
+}
+
+/** __udp4_lib_rcv. */
+function deliverUdp(emulation: Emulation, host: Host, frame: Frame): void {
+  const { view } = frame;
+  const at = transportOf(frame, udp.HEADER_LENGTH);
+  const length = at < 0 ? 0 : udp.length(view, at);
+  if (at < 0 || length < udp.HEADER_LENGTH || length > frame.end - at) {
+    drop(emulation, frame, host.cell.index, REASON.UDP_LENGTH);
+    return;
+  }
+  if (isWrong(emulation, host, frame)) {
+    drop(emulation, frame, host.cell.index, REASON.UDP_CHECKSUM);
+    return;
+  }
+  const port = udp.destinationPort(view, at);
+  if (port === emulation.dataplane.options.vxlanPort) {
+    vxlanReceive(emulation, host, frame, at + udp.HEADER_LENGTH, at + length);
+  } else if (listens(emulation, host, frame, PROTOCOL.UDP, port)) taken(emulation, host, frame);
+  else {
+    sendError(emulation, host, frame, icmp.TYPES.DESTINATION_UNREACHABLE, PORT_UNREACHABLE, 0);
+    drop(emulation, frame, host.cell.index, REASON.HOST_NO_SOCKET);
+  }
+}
+
+const listens = (emulation: Emulation, host: Host, frame: Frame, protocol: number, port: number): boolean =>
+  emulation.listens(host.cell.index, protocol, ipv4.destination(frame.view, frame.network), port);
+
+/** tcp_v4_rcv: a program, or a reset. */
+function deliverTcp(emulation: Emulation, host: Host, frame: Frame): void {
+  const { view } = frame;
+  const at = transportOf(frame, tcp.HEADER_LENGTH);
+  const length = at < 0 ? 0 : tcp.headerLength(view, at);
+  if (at < 0 || length < tcp.HEADER_LENGTH || length > frame.end - at) {
+    drop(emulation, frame, host.cell.index, REASON.TRANSPORT_TOO_SMALL);
+  } else if (isWrong(emulation, host, frame)) {
+    drop(emulation, frame, host.cell.index, REASON.TCP_CHECKSUM);
+  } else if (frame.cast === CAST.HOST && listens(emulation, host, frame, PROTOCOL.TCP, tcp.destinationPort(view, at))) {
+    taken(emulation, host, frame);
+  } else {
+    if ((tcp.flags(view, at) & tcp.FLAG.RST) === 0) sendReset(emulation, host, frame);
+    drop(emulation, frame, host.cell.index, REASON.HOST_NO_SOCKET);
+  }
+}
+
+/** icmp_rcv: echo is answered, the rest ends here. */
+function deliverIcmp(emulation: Emulation, host: Host, frame: Frame): void {
+  const at = transportOf(frame, icmp.HEADER_LENGTH);
+  if (at < 0) {
+    drop(emulation, frame, host.cell.index, REASON.TRANSPORT_TOO_SMALL);
+  } else if (isWrong(emulation, host, frame)) {
+    drop(emulation, frame, host.cell.index, REASON.ICMP_CHECKSUM);
+  } else {
+    if (icmp.type(frame.view, at) === icmp.TYPES.ECHO) sendEcho(emulation, host, frame);
+    taken(emulation, host, frame);
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * A packet of the host itself sets out: net/ipv4/ip_output.c ip_local_out. Connection tracking, nat and filter OUTPUT,
+ * then the way out. Answers have mark 0; the outer packet of a tunnel keeps the mark of what it carries.
+ */
+import { REASON } from '../verdict.ts';
+import type { Emulation, Host } from './emulation.ts';
+import { drop } from './end.ts';
+import { type Frame, LOCAL } from './frame.ts';
+import { output } from './output.ts';
+import { refuse, track, walk } from './packet.ts';
+import { routeOutput } from './route.ts';
+
+/** Send the IPv4 packet at `network`. */
+export function localOut(emulation: Emulation, host: Host, frame: Frame): void {
+  const { packet, outcome } = emulation.dataplane;
+  const { reason, rule } = frame;
+  routeOutput(emulation, host, frame);
+  if (frame.local !== LOCAL.NO || frame.out < 0) {
+    drop(emulation, frame, host.cell.index, REASON.ROUTE_NONE);
+    return;
+  }
+  track(emulation, host, frame, false);
+  packet.outInterface = emulation.devices[frame.out]!.interface;
+  if (!emulation.translation.output(host.cell.index, packet, frame)) {
+    drop(emulation, frame, host.cell.index, REASON.RULE_DROP);
+    return;
+  }
+  frame.mark = packet.mark;
+  if (!walk(emulation, host, frame, host.outputChain)) {
+    refuse(emulation, host, frame, outcome);
+    return;
+  }
+  if (rule >= 0) {
+    frame.reason = reason;
+    frame.rule = rule;
+  }
+  output(emulation, host, frame);
+}

@@ -1,0 +1,76 @@
+/**
+ * The way out of a host: net/ipv4/ip_output.c, ip_output, ip_finish_output, ip_finish_output2.
+ *
+ * POSTROUTING, where the connection is confirmed; the MTU of the device; the neighbour; the Ethernet header.
+ */
+
+import * as ethernet from '../../wire/ethernet.ts';
+import * as icmp from '../../wire/icmp.ts';
+import * as ipv4 from '../../wire/ipv4.ts';
+import { ETHER_TYPE } from '../../wire/protocol.ts';
+import { HELD } from '../burst.ts';
+import { REASON } from '../verdict.ts';
+import { sendError } from './answer.ts';
+import type { Device } from './device.ts';
+import type { Emulation, Host } from './emulation.ts';
+import { drop, end } from './end.ts';
+import { fragment } from './fragment.ts';
+import type { Frame } from './frame.ts';
+import { beginToAsk, resolve } from './neighbour.ts';
+import { confirm } from './packet.ts';
+import { redirect } from './redirect.ts';
+import { transmit } from './transmit.ts';
+
+const FRAGMENTATION_NEEDED = 4;
+
+/** Send `frame`, which was tracked and routed, by its device. */
+export function output(emulation: Emulation, host: Host, frame: Frame): void {
+  const { packet } = emulation.dataplane;
+  packet.outInterface = emulation.devices[frame.out]!.interface;
+  packet.mark = frame.mark;
+  if (!emulation.translation.postrouting(host.cell.index, packet, frame)) {
+    drop(emulation, frame, host.cell.index, REASON.RULE_DROP);
+    return;
+  }
+  frame.mark = packet.mark;
+  if (!confirm(emulation, host, frame)) return;
+  if (frame.redirect === 1) redirect(emulation, host, frame);
+  finish(emulation, host, frame);
+}
+
+/** Fit `frame` to its device (ip_finish_output, ip_fragment). */
+function finish(emulation: Emulation, host: Host, frame: Frame): void {
+  const device = emulation.devices[frame.out]!;
+  const length = frame.end - frame.network;
+  if (length <= device.mtu && frame.largestFragment === 0) {
+    toNeighbour(emulation, host, frame, device);
+    return;
+  }
+  const wasFragments = frame.largestFragment !== 0;
+  const mayCut =
+    ipv4.dontFragment(frame.view, frame.network) === 0 || (wasFragments && frame.largestFragment <= device.mtu);
+  if (!mayCut) {
+    sendError(emulation, host, frame, icmp.TYPES.DESTINATION_UNREACHABLE, FRAGMENTATION_NEEDED, device.mtu);
+    drop(emulation, frame, host.cell.index, REASON.IP4_MTU);
+    return;
+  }
+  const pieces: Frame[] = [];
+  fragment(emulation.frames, frame, device.mtu, pieces);
+  end(emulation, frame, host.cell.index, HELD, frame.reason, frame.rule);
+  for (const piece of pieces) toNeighbour(emulation, host, piece, device);
+}
+
+/** Give `frame` its Ethernet header and send it; without a neighbour it waits (ip_finish_output2). */
+function toNeighbour(emulation: Emulation, host: Host, frame: Frame, device: Device): void {
+  const mac = resolve(emulation, frame, device);
+  if (mac < 0) {
+    const request = beginToAsk(emulation, frame, device);
+    if (request !== null) transmit(emulation, host, request, device);
+    return;
+  }
+  frame.at = frame.network - ethernet.HEADER_LENGTH;
+  ethernet.setDestination(frame.view, frame.at, mac);
+  ethernet.setSource(frame.view, frame.at, device.mac);
+  ethernet.setType(frame.view, frame.at, ETHER_TYPE.IPV4);
+  transmit(emulation, host, frame, device);
+}

@@ -1,0 +1,94 @@
+/** What rules and connection tracking see of a frame's IPv4 packet, and its connection. */
+import { CTSTATE } from '../../rules/model.ts';
+import { type Outcome, RULE_VERDICT } from '../../rules/packet.ts';
+import * as integrity from '../../wire/integrity.ts';
+import { locate } from '../../wire/layers.ts';
+import { LINKTYPE } from '../../wire/protocol.ts';
+import { VERIFIED } from '../answer/rejected-checksum.ts';
+import { reasonOf } from '../cell.ts';
+import * as conntrack from '../conntrack.ts';
+import { trackPacket } from '../forward.ts';
+import { read, TRANSPORT } from '../transport.ts';
+import { REASON, VERDICT } from '../verdict.ts';
+import type { Emulation, Host } from './emulation.ts';
+import { drop, end } from './end.ts';
+import type { Frame } from './frame.ts';
+
+/** No VXLAN is looked for: tunnels are opened by the host that they lead to. */
+const NO_VXLAN = -1;
+
+/** Read the packet of `frame` into the rules' record. */
+export function describe(emulation: Emulation, host: Host, frame: Frame): void {
+  const { dataplane } = emulation;
+  const { packet, layers } = dataplane;
+  locate(frame.view, frame.network, frame.end, frame.end, LINKTYPE.RAW, NO_VXLAN, layers);
+  read(frame.view, layers.outer, packet);
+  if (packet.transport === TRANSPORT.PORTS_ONLY && host.cell.filter.backend === 'legacy')
+    packet.transport = TRANSPORT.NONE;
+  packet.time = emulation.now;
+  packet.mark = frame.mark;
+  packet.inInterface = frame.device < 0 ? 0 : emulation.devices[frame.device]!.interface;
+  packet.outInterface = 0;
+}
+
+/** Read the packet of `frame` and find its connection. `arrived`: its checksum has not been looked at by this host. */
+export function track(emulation: Emulation, host: Host, frame: Frame, arrived: boolean): void {
+  describe(emulation, host, frame);
+  const { dataplane } = emulation;
+  const { packet, layers } = dataplane;
+  trackPacket(dataplane, host.cell, frame.view, layers.outer);
+  if (arrived) checkTransport(emulation, frame);
+  frame.ctstate = packet.ctstate;
+}
+
+/** nf_conntrack looks at the checksums of TCP, UDP and ICMP that come in (net.netfilter.nf_conntrack_checksum). */
+function checkTransport(emulation: Emulation, frame: Frame): void {
+  const { packet, connections, layers, options } = emulation.dataplane;
+  if (!options.strictChecksums) {
+    frame.verified = VERIFIED.UNNECESSARY;
+    return;
+  }
+  const status = integrity.transport(frame.view, layers.outer);
+  if (isDamaged(status)) {
+    conntrack.invalid(connections);
+    packet.ctstate = connections.ctstate;
+    packet.connectionMark = 0;
+  } else if (status === integrity.CHECKSUM.GOOD) frame.verified = VERIFIED.VALID;
+}
+
+export const isDamaged = (status: number): boolean =>
+  status === integrity.CHECKSUM.BAD || status === integrity.CHECKSUM.PARTIAL;
+
+/**
+ * Walk chain `chain` of the filter table. True when the rules let `frame` on; its mark, reason and deciding rule are
+ * what they said. When not, the caller answers and calls `refuse`.
+ */
+export function walk(emulation: Emulation, host: Host, frame: Frame, chain: number): boolean {
+  const { packet, outcome, connections } = emulation.dataplane;
+  packet.mark = frame.mark;
+  host.cell.filter.evaluate(chain, packet, outcome);
+  frame.mark = outcome.mark;
+  frame.rule = outcome.rule;
+  frame.reason = reasonOf(host.cell, outcome.verdict, outcome.rule, packet.ctstate);
+  if (outcome.verdict !== RULE_VERDICT.ACCEPT) return false;
+  if (outcome.connectionMark !== packet.connectionMark && !connections.pending && connections.slot >= 0)
+    conntrack.setConnectionMark(connections, outcome.connectionMark);
+  packet.mark = outcome.mark;
+  return true;
+}
+
+/** End `frame` as the last walk over rules said. */
+export function refuse(emulation: Emulation, host: Host, frame: Frame, outcome: Outcome): void {
+  const verdict = outcome.verdict === RULE_VERDICT.REJECT ? VERDICT.REJECT : VERDICT.DROP;
+  end(emulation, frame, host.cell.index, verdict, frame.reason, frame.rule);
+}
+
+/** Remember the connection of the packet that was tracked last; false when the table is full and `frame` was dropped. */
+export function confirm(emulation: Emulation, host: Host, frame: Frame): boolean {
+  if (conntrack.confirm(emulation.dataplane.connections, emulation.now)) return true;
+  drop(emulation, frame, host.cell.index, REASON.CONNTRACK_FULL);
+  return false;
+}
+
+/** Whether the packet belongs to no connection that it could open or join. */
+export const isInvalid = (frame: Frame): boolean => frame.ctstate === CTSTATE.INVALID;

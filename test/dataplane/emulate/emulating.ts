@@ -1,0 +1,192 @@
+/**
+ * Emulated cells for tests: frames put in at taps, and what every tap saw, next to what it should have seen.
+ *
+ * What a kernel draws (identifications, source ports of tunnels) is taken from the frames that are expected: a first run
+ * draws numbers that can be recognised, and the second draws those that stand in their places in the expected frames. All
+ * checksums are then the emulation's own.
+ */
+import * as assert from 'uvu/assert';
+import { create } from '../../../src/capture/burst.ts';
+import { openSource } from '../../../src/capture/file.ts';
+import { open } from '../../../src/capture/reader.ts';
+import type { Options as DataplaneOptions } from '../../../src/dataplane/dataplane.ts';
+import { createEmulation, type Options } from '../../../src/dataplane/emulate/create.ts';
+import type { Draws } from '../../../src/dataplane/emulate/draws.ts';
+import type { Emulation } from '../../../src/dataplane/emulate/emulation.ts';
+import {
+  createRecorder,
+  type Fate,
+  finish,
+  inject,
+  type Passage,
+  tapNamed,
+} from '../../../src/dataplane/emulate/journey.ts';
+import type { Listens } from '../../../src/dataplane/emulate/seams.ts';
+import { type CellRules, createDataplane } from '../../../src/dataplane/setup.ts';
+import type { Foundation } from '../../../src/foundation/model.ts';
+import { OPTIONS } from '../../scenarios/support.ts';
+
+export interface Setup {
+  readonly foundation: Foundation;
+  readonly rules: ReadonlyMap<string, CellRules>;
+  readonly options?: Partial<Options>;
+  readonly dataplane?: Partial<DataplaneOptions>;
+  readonly listens?: Listens;
+  /** Entries that silk did not write. */
+  readonly amend?: (emulation: Emulation) => void;
+}
+
+/** A frame that is put in at a tap. Times are nanoseconds. */
+export interface Input {
+  readonly tap: string;
+  readonly octets: Uint8Array;
+  readonly time: number;
+}
+
+export interface Travelled {
+  readonly emulation: Emulation;
+  readonly passages: readonly Passage[];
+  readonly fates: readonly Fate[];
+}
+
+/** No limit applies. */
+export const NO_ICMP_LIMITS = { ratelimitMilliseconds: 0, ratemask: 0, messagesPerSecond: 1000, messagesBurst: 50 };
+
+/** The lab gives a cell's underlay device 42:01 and its address. */
+const LAB_MAC = 0x4201_0000_0000;
+
+/** Put `inputs` in, in order, and let all timers run. */
+export function travel(setup: Setup, inputs: readonly Input[], draws: Draws): Travelled {
+  const dataplane = createDataplane(setup.foundation, setup.rules, { ...OPTIONS, ...setup.dataplane });
+  let now = (): number => 0;
+  const { record, observer } = createRecorder(() => now());
+  const emulation = createEmulation(
+    dataplane,
+    {
+      underlayMtu: 1500,
+      mtus: new Map(),
+      partialChecksums: false,
+      underlayPrefixLength: 24,
+      gateway: 0,
+      icmpLimits: NO_ICMP_LIMITS,
+      underlayMacs: new Map(setup.foundation.cells.map(({ underlay }) => [underlay, LAB_MAC + underlay])),
+      ...setup.options,
+    },
+    { draws, observer, ...(setup.listens === undefined ? {} : { listens: setup.listens }) },
+  );
+  now = () => emulation.now;
+  setup.amend?.(emulation);
+  for (const { tap, octets, time } of inputs) {
+    const device = tapNamed(emulation, tap);
+    assert.ok(device >= 0, `no tap ${tap}`);
+    inject(emulation, device, octets, time);
+  }
+  finish(emulation);
+  assert.is(emulation.frames.taken, 0, 'frames that nobody gave back');
+  return { emulation, passages: record.passages, fates: record.fates };
+}
+
+/** Draws that count up, so that each can be told from the others. */
+export function countingDraws(): Draws {
+  let identification = 0xd000;
+  let port = 0xb000;
+  return { identification: () => ++identification, sourcePort: () => ++port, credit: () => 0 };
+}
+
+const hexOf = (octets: Uint8Array): string => Buffer.from(octets).toString('hex');
+
+/** What passed each tap of `taps`, as hexadecimal. */
+export function seenAt({ emulation, passages }: Travelled, taps: readonly string[]): Map<string, string[]> {
+  const seen = new Map<string, string[]>();
+  for (const tap of taps) {
+    const device = tapNamed(emulation, tap);
+    assert.ok(device >= 0, `no tap ${tap}`);
+    seen.set(
+      tap,
+      passages.filter((passage) => passage.device === device).map(({ octets }) => hexOf(octets)),
+    );
+  }
+  return seen;
+}
+
+/** Places of 16-bit fields that are drawn, in hexadecimal digits: of an IPv4 packet in Ethernet, and inside VXLAN. */
+const OUTER_ID = 2 * 18;
+const OUTER_PORT = 2 * 34;
+const INNER_ID = 2 * 68;
+const isIpv4 = (frame: string): boolean => frame.slice(24, 28) === '0800';
+const isVxlan = (frame: string): boolean => frame.slice(46, 48) === '11' && frame.slice(72, 76) === '12b5';
+
+/** What the drawn numbers of `ours` are in `expected`. */
+function learn(drawn: Map<number, number>, ours: string, expected: string): void {
+  if (!isIpv4(ours) || !isIpv4(expected)) return;
+  for (const at of isVxlan(ours) ? [OUTER_ID, OUTER_PORT, INNER_ID] : [OUTER_ID]) {
+    const [mine, theirs] = [ours, expected].map((frame) => Number.parseInt(frame.slice(at, at + 4), 16));
+    if (drawn.has(mine!)) drawn.set(mine!, theirs!);
+  }
+}
+
+/** Put `inputs` in with the draws of `expected`: frames in hexadecimal, by tap, in order. */
+export function travelAs(
+  setup: Setup,
+  inputs: readonly Input[],
+  expected: ReadonlyMap<string, readonly string[]>,
+): Travelled {
+  const drawn = new Map<number, number>();
+  const first = countingDraws();
+  const noted = (value: number): number => {
+    drawn.set(value, value);
+    return value;
+  };
+  const noting: Draws = {
+    identification: (cell) => noted(first.identification(cell)),
+    sourcePort: (cell, view, network, end) => noted(first.sourcePort(cell, view, network, end)),
+    credit: () => 0,
+  };
+  const trial = travel(setup, inputs, noting);
+  for (const [tap, frames] of seenAt(trial, [...expected.keys()])) {
+    for (const [i, frame] of frames.entries()) learn(drawn, frame, expected.get(tap)![i] ?? '');
+  }
+  const second = countingDraws();
+  const known = (value: number): number => drawn.get(value) ?? value;
+  return travel(setup, inputs, {
+    identification: (cell) => known(second.identification(cell)),
+    sourcePort: (cell, view, network, end) => known(second.sourcePort(cell, view, network, end)),
+    credit: () => 0,
+  });
+}
+
+/** Every tap of `expected` saw those frames and no others, octet for octet. */
+export function assertTaps(travelled: Travelled, expected: ReadonlyMap<string, readonly string[]>): void {
+  for (const [tap, frames] of seenAt(travelled, [...expected.keys()])) {
+    assert.equal(frames, expected.get(tap)!, tap);
+  }
+}
+
+export interface Captured {
+  readonly octets: Uint8Array;
+  readonly hex: string;
+  /** Nanoseconds since the first packet of the file; add `epoch` of the file for those since 1970. */
+  readonly time: number;
+  readonly comment: string;
+}
+
+/** All packets of a capture, and the time that theirs count from, in nanoseconds since 1970. */
+export async function readCapture(
+  path: string,
+): Promise<{ readonly epoch: bigint; readonly packets: readonly Captured[] }> {
+  const reader = await open(await openSource(path));
+  const burst = create();
+  const packets: Captured[] = [];
+  do {
+    while (reader.fill(burst) > 0) {
+      for (let i = 0; i < burst.count; i++) {
+        const octets = burst.octets.slice(burst.at[i], burst.end[i]);
+        const comment = reader.comments(burst, i).join(' ');
+        packets.push({ octets, hex: hexOf(octets), time: burst.time[i]!, comment });
+      }
+    }
+  } while (await reader.refill());
+  const epoch = reader.epochNanoseconds;
+  await reader.close();
+  return { epoch, packets };
+}
