@@ -6,18 +6,8 @@ import { exceptionOf } from './exceptions.ts';
 import { type Arrival, arrivalsOf, isPiece, isUnanswerable } from './fate.ts';
 import { type JudgedEpoch, type Judgement, judgeCell } from './judge-side.ts';
 import type { KernelResult } from './kernel.ts';
+import type { Mismatch } from './mismatch.ts';
 import type { Case } from './step.ts';
-
-export interface Mismatch {
-  readonly cell: string;
-  readonly epoch: number;
-  /** What differs: `fate`, or the rule whose counters do. */
-  readonly subject: string;
-  readonly kernel: string;
-  readonly tagplane: string;
-  /** The packet; for counters, those that the rule decided here. */
-  readonly packets: readonly Uint8Array[];
-}
 
 export interface Comparison {
   readonly mismatches: readonly Mismatch[];
@@ -64,7 +54,7 @@ export function compare(one: Case, kernel: KernelResult): Comparison {
     const judged = judgeCell(one, name, epochs, origin);
     const fates = groupFates(all, judged);
     for (const [index, { arrivals }] of epochs.entries()) {
-      for (const [place, event] of arrivals.entries()) {
+      for (const event of arrivals) {
         const arrival = byEvent.get(event)!;
         const judgement = fates.get(event)!;
         const exception = exceptionOf(arrival, judgement);
@@ -76,8 +66,8 @@ export function compare(one: Case, kernel: KernelResult): Comparison {
         }
         mismatches.push({
           cell: name,
-          epoch: index,
-          subject: `fate of packet ${place + 1} at ${event.device}`,
+          step: event.step,
+          subject: `fate of a packet at ${event.device} in epoch ${index}`,
           kernel: arrival.answer === '' ? arrival.fate : `${arrival.fate}, answered with ICMP ${arrival.answer}`,
           tagplane: `${judgement.verdict}, ${judgement.reason} ${judgement.rule}`.trim(),
           packets: [event.octets],
@@ -90,8 +80,8 @@ export function compare(one: Case, kernel: KernelResult): Comparison {
         if (ours === packets && ourOctets === octets) continue;
         mismatches.push({
           cell: name,
-          epoch: index,
-          subject: `counters of ${rule}`,
+          step: -1,
+          subject: `counters of ${rule} in epoch ${index}`,
           kernel: `${packets}:${octets}`,
           tagplane: `${ours}:${ourOctets}`,
           packets: arrivals

@@ -35,14 +35,14 @@ interface Seen {
 }
 
 const word = (octets: Uint8Array, at: number): number => ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
-const keyAt = (octets: Uint8Array, at: number): string =>
+export const keyAt = (octets: Uint8Array, at: number): string =>
   `${word(octets, at + 4)}/${octets[at + 9]}/${Buffer.from(octets.slice(at + 12, at + 20)).toString('hex')}`;
 
-const sourcelessAt = (octets: Uint8Array, at: number): string =>
+export const sourcelessAt = (octets: Uint8Array, at: number): string =>
   `${word(octets, at + 4)}/${octets[at + 9]}/${Buffer.from(octets.slice(at + 16, at + 20)).toString('hex')}`;
 
 /** Where the network header of an IPv4 frame is, behind VLAN tags; -1 for other frames. */
-function networkAt(octets: Uint8Array, from: number): number {
+export function networkAt(octets: Uint8Array, from: number): number {
   let at = from + 12;
   while (word(octets, at) === 0x8100) at += 4;
   return word(octets, at) === 0x0800 && octets.length >= at + 22 ? at + 2 : -1;

@@ -5,6 +5,7 @@
 import { create as createRecords } from '../../../src/capture/burst.ts';
 import { type Burst, create as createBurst, HELD } from '../../../src/dataplane/burst.ts';
 import { ENTRY_WORDS, BACK, SAID } from '../../../src/dataplane/conntrack.ts';
+import type { Cell } from '../../../src/dataplane/cell.ts';
 import type { Dataplane } from '../../../src/dataplane/dataplane.ts';
 import { finish, judge } from '../../../src/dataplane/judge.ts';
 import { fill as fillLate } from '../../../src/dataplane/late.ts';
@@ -50,8 +51,8 @@ function ruleName(dataplane: Dataplane, cell: number, rule: number): string {
   return `${place.chain.name} ${place.chain.rules.indexOf(place.rule) + 1}`;
 }
 
-function countsOf(dataplane: Dataplane, cell: string): Map<string, Count> {
-  const { filter } = dataplane.cells.find(({ name }) => name === cell)!;
+/** Counters of the filter table of `cell`, by chain and number from 1. */
+export function filterCounts({ filter }: Cell): Map<string, Count> {
   const { packets, bytes } = filter.counters();
   return new Map(
     filter.rules.rules.map(({ chain, rule }, id): [string, Count] => [
@@ -99,7 +100,7 @@ export function judgeCell(
       observe(burst);
       settle();
     }
-    ends.push({ from, until: number, counts: countsOf(dataplane, cell) });
+    ends.push({ from, until: number, counts: filterCounts(dataplane.cells.find(({ name }) => name === cell)!) });
   }
   if (dataplane !== null) {
     finish(dataplane);

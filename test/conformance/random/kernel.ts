@@ -21,6 +21,8 @@ export interface EpochResult {
 }
 
 export interface KernelResult {
+  /** When each frame was put on its wire, in nanoseconds since 1970. */
+  readonly times: readonly bigint[];
   readonly epochs: readonly EpochResult[];
   /** What `conntrack -L` prints, by cell name. */
   readonly connections: ReadonlyMap<string, string>;
@@ -159,5 +161,5 @@ async function runSteps(one: Case, first: Epoch, lab: Lab, world: World, wires: 
   const connections = new Map(
     world.cells.map(({ name }) => [name, lab.onCell(name, 'conntrack', ['-L', '-o', 'extended']).stdout]),
   );
-  return { epochs, connections };
+  return { times: wires.times, epochs, connections };
 }

@@ -11,6 +11,8 @@ import { LabError } from '../lab-shell.ts';
 
 /** A frame at a device of a cell. */
 export interface Event {
+  /** Number of the frame that was put on a wire last, from 0. */
+  readonly step: number;
   readonly cell: string;
   readonly device: string;
   /** The cell sent it; else it received it. */
@@ -31,15 +33,17 @@ export interface Wires {
 export interface WireLab {
   /** Put `octets` (hexadecimal) on the wire `port`, in order; resolves with all that was seen since the last call. */
   readonly send: (frames: readonly { readonly port: string; readonly octets: string }[]) => Promise<Event[]>;
+  /** When each frame was put on its wire, in nanoseconds since 1970. */
+  readonly times: readonly bigint[];
   readonly close: () => Promise<void>;
 }
 
 /**
  * Lines in: `S PORT HEX` sends, `Q` waits until all is quiet and answers `Q DROPPED`. Lines out, one an event:
- * `CELL DEVICE PACKET-TYPE NANOSECONDS HEX`. VLAN tags that the kernel took off are put back.
+ * `CELL DEVICE PACKET-TYPE NANOSECONDS HEX`, and `S NANOSECONDS` before what a frame caused. VLAN tags that the kernel took off are put back.
  */
 const PROGRAM = `
-import ctypes, json, os, select, socket, struct, sys
+import ctypes, json, os, select, socket, struct, sys, time
 SOL_PACKET, AUXDATA, STATISTICS, RCVBUFFORCE, TIMESTAMPNS = 263, 8, 6, 33, 35
 libc = ctypes.CDLL(None, use_errno=True)
 home = os.open('/proc/self/ns/net', os.O_RDONLY)
@@ -61,34 +65,29 @@ def listener():
     one.setsockopt(SOL_PACKET, AUXDATA, 1)
     one.setsockopt(socket.SOL_SOCKET, TIMESTAMPNS, 1)
     one.setblocking(False)
-    return one, dict(socket.if_nameindex())
+    return one
 wires = json.loads(sys.argv[1])
 ports = {port['name']: inside(port['namespace'], lambda: sender(port['device'])) for port in wires['ports']}
 cells = {}
 poll = select.epoll()
 for cell in wires['cells']:
-    one, names = inside(cell['namespace'], listener)
-    cells[one.fileno()] = (one, names, cell['name'])
+    one = inside(cell['namespace'], listener)
+    cells[one.fileno()] = (one, cell['name'])
     poll.register(one.fileno(), select.EPOLLIN)
 out = sys.stdout
-def read(one, names, name):
+def read(one, name):
     while True:
         try: octets, extra, flags, address = one.recvmsg(65600, 512)
         except BlockingIOError: return
-        device, kind, time = names[one_index(address, names)], address[2], 0
+        device, kind, stamp = address[0], address[2], 0
         for level, key, value in extra:
             if level == SOL_PACKET and key == AUXDATA:
                 status, _, _, _, _, tag, protocol = struct.unpack('IIIHHHH', value[:20])
                 if status & 0x10: octets = octets[:12] + struct.pack('!HH', protocol if status & 0x40 else 0x8100, tag) + octets[12:]
             elif level == socket.SOL_SOCKET and key == TIMESTAMPNS:
                 seconds, nanoseconds = struct.unpack('qq', value[:16])
-                time = seconds * 1000000000 + nanoseconds
-        out.write('%s %s %d %d %s\\n' % (name, device, kind, time, octets.hex()))
-by_name = {}
-def one_index(address, names):
-    known = by_name.get(id(names))
-    if known is None: known = by_name[id(names)] = {value: key for key, value in names.items()}
-    return known[address[0]]
+                stamp = seconds * 1000000000 + nanoseconds
+        out.write('%s %s %d %d %s\\n' % (name, device, kind, stamp, octets.hex()))
 def drain(milliseconds):
     quiet = 0
     while quiet < 2:
@@ -100,11 +99,12 @@ def drain(milliseconds):
 for line in sys.stdin:
     words = line.split()
     if words[0] == 'S':
+        out.write('S %d\\n' % time.time_ns())
         ports[words[1]].send(bytes.fromhex(words[2]))
         drain(0)
     else:
         drain(4)
-        lost = sum(struct.unpack('II', one.getsockopt(SOL_PACKET, STATISTICS, 8))[1] for one, _, _ in cells.values())
+        lost = sum(struct.unpack('II', one.getsockopt(SOL_PACKET, STATISTICS, 8))[1] for one, _ in cells.values())
         out.write('Q %d\\n' % lost)
         out.flush()
 `;
@@ -112,9 +112,10 @@ for line in sys.stdin:
 const PACKET_OTHERHOST = 3;
 const PACKET_OUTGOING = 4;
 
-function parseEvent(line: string): Event {
+function parseEvent(line: string, step: number): Event {
   const [cell, device, kind, time, octets] = line.split(' ');
   return {
+    step,
     cell: cell!,
     device: device!,
     outgoing: Number(kind) === PACKET_OUTGOING,
@@ -130,6 +131,7 @@ export function openWires(wires: Wires): WireLab {
   const said: string[] = [];
   child.stderr.setEncoding('utf8').on('data', (text: string) => said.push(text));
   const lines = createInterface({ input: child.stdout });
+  const times: bigint[] = [];
   let events: Event[] = [];
   let waiting: { done: (events: Event[]) => void; failed: (error: Error) => void } | undefined;
   const fail = (why: string): void => {
@@ -143,8 +145,12 @@ export function openWires(wires: Wires): WireLab {
     });
   });
   lines.on('line', (line) => {
+    if (line.startsWith('S ')) {
+      times.push(BigInt(line.slice(2)));
+      return;
+    }
     if (!line.startsWith('Q ')) {
-      events.push(parseEvent(line));
+      events.push(parseEvent(line, times.length - 1));
       return;
     }
     if (line !== 'Q 0') {
@@ -158,6 +164,7 @@ export function openWires(wires: Wires): WireLab {
   });
   child.stdin.on('error', (error) => fail(error.message));
   return {
+    times,
     send: (frames) =>
       new Promise((done, failed) => {
         waiting = { done, failed };

@@ -1,0 +1,79 @@
+/**
+ * A frame as text, without the numbers that a kernel draws: identifications of the packets that cells make, source ports of
+ * their tunnels. Checksums over them are replaced by whether they are right. Packets that were put in keep every octet.
+ */
+import { checksum } from '../../dataplane/packets.ts';
+import { keyAt, networkAt, sourcelessAt } from './fate.ts';
+
+/** Keys of all packets that were put in, with and without their source. */
+export interface Known {
+  readonly keys: ReadonlySet<string>;
+  readonly sourceless: ReadonlySet<string>;
+}
+
+const VXLAN_PORT = 4789;
+const UDP = 17;
+const word = (octets: Uint8Array, at: number): number => ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
+
+/** Write 0 for a drawn number and 1 for the 0 that stands for "not drawn". */
+const mask = (octets: Uint8Array, at: number): void => {
+  octets.set(word(octets, at) === 0 ? [0, 1] : [0, 0], at);
+};
+
+/** Whether the sum over `octets`, which holds its checksum, is right. */
+const marked = (octets: Uint8Array | readonly number[]): string => (checksum(octets) === 0 ? '' : ' wrong checksum');
+
+/**
+ * `frame` in hexadecimal, drawn numbers masked; what is wrong with the masked checksums behind it. `leaves` says that a cell
+ * sends it on the underlay, where masquerading may have changed it.
+ */
+export function normalise(frame: Uint8Array, known: Known, leaves: boolean): string {
+  const octets = Uint8Array.from(frame);
+  let notes = '';
+  const at = networkAt(octets, 0);
+  if (at >= 0) {
+    const isTunnel = isVxlan(octets, at);
+    if (leaves && !isTunnel && known.sourceless.has(sourcelessAt(octets, at))) return masqueraded(octets, at);
+    if (!known.keys.has(keyAt(octets, at))) {
+      if (isTunnel) {
+        const inner = networkAt(octets, at + 36);
+        notes += maskTunnel(octets, at);
+        if (inner >= 0 && !known.keys.has(keyAt(octets, inner))) notes += maskHeader(octets, inner);
+      }
+      notes += maskHeader(octets, at);
+    }
+  }
+  return Buffer.from(octets).toString('hex') + notes;
+}
+
+function isVxlan(octets: Uint8Array, at: number): boolean {
+  const isFirst = (word(octets, at + 6) & 0x1fff) === 0;
+  return octets[at + 9] === UDP && isFirst && word(octets, at + 22) === VXLAN_PORT && octets[at] === 0x45;
+}
+
+function maskHeader(octets: Uint8Array, at: number): string {
+  const wrong = marked(octets.slice(at, at + (octets[at]! & 0xf) * 4));
+  mask(octets, at + 4);
+  octets.set([0, 0], at + 10);
+  return wrong;
+}
+
+function maskTunnel(octets: Uint8Array, at: number): string {
+  const isWhole = (word(octets, at + 6) & 0x3fff) === 0;
+  const body = octets.slice(at + 20, at + word(octets, at + 2));
+  const pseudo = [...octets.slice(at + 12, at + 20), 0, UDP, body.length >>> 8, body.length & 0xff];
+  const wrong = isWhole && word(octets, at + 26) !== 0 ? marked([...pseudo, ...body]) : '';
+  mask(octets, at + 20);
+  mask(octets, at + 26);
+  return wrong;
+}
+
+/** What masquerading writes is not compared: source, source port or query identifier, checksums. */
+function masqueraded(octets: Uint8Array, at: number): string {
+  const transport = at + (octets[at]! & 0xf) * 4;
+  const offset = { 1: [2, 4], 6: [0, 16], 17: [0, 6] }[octets[at + 9]!] ?? [];
+  for (const place of offset) octets.set([0, 0], transport + place);
+  octets.set([0, 0], at + 10);
+  octets.set([0, 0, 0, 0], at + 12);
+  return `${Buffer.from(octets).toString('hex')} masqueraded`;
+}
