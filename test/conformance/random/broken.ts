@@ -165,6 +165,7 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
   'inner: source is loopback': (base) => spoofed(base, '127.0.0.1'),
   'inner: source is multicast': (base) => spoofed(base, '224.0.0.9'),
   'inner: source is nothing': (base) => spoofed(base, '0.0.0.0'),
+  'inner: source is in 0.0.0.0/8': (base) => spoofed(base, '0.1.2.3'),
   'inner: source is the VTEP': (base) => spoofed(base, base.cell.vtep),
   'inner: source is the receiver': (base) => spoofed(base, base.ends.destination),
   'inner: source is foreign': (base) => spoofed(base, '8.8.8.8'),

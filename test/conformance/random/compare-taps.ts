@@ -2,10 +2,11 @@
  * The emulated cells held against the kernel: what every device saw because of each frame, in order, octet for octet, and
  * the counters of every rule.
  */
-import { type Emulated, emulate, type Passed } from './emulate-side.ts';
-import { look } from './fate.ts';
+import { type Comparison, counterMismatches } from './compare-verdicts.ts';
+import { emulate, type Passed } from './emulate-side.ts';
+import { isPiece, look } from './fate.ts';
 import type { KernelResult } from './kernel.ts';
-import type { Mismatch } from './mismatch.ts';
+import { count, type Mismatch } from './mismatch.ts';
 import type { Event } from './wire-lab.ts';
 import { type Known, normalise } from './normalise.ts';
 import type { Case, FrameStep } from './step.ts';
@@ -25,10 +26,10 @@ function knownOf(frames: readonly FrameStep[]): Known {
   };
 }
 
-/** What a cell saw: one line a frame. */
+/** What a cell saw: one line a frame. Fragments are left out on their way in, see `restorer`. */
 function lines(seen: readonly Passed[], cell: string, known: Known): string[] {
   return seen
-    .filter((one) => one.cell === cell && one.device !== 'lo')
+    .filter((one) => one.cell === cell && one.device !== 'lo' && (one.outgoing || !isPiece(one)))
     .map(({ device, outgoing, octets }) => {
       const leaves = outgoing && device === 'eth0';
       return `${device} ${outgoing ? 'out' : 'in'} ${normalise(octets, known, leaves)}`;
@@ -46,15 +47,7 @@ function isTimer(octets: Uint8Array, known: Known): boolean {
   return seen !== null && seen.answer === '3/1' && !known.keys.has(seen.key);
 }
 
-export interface TapComparison {
-  readonly mismatches: readonly Mismatch[];
-  /** Frames at devices that were held against each other. */
-  readonly compared: number;
-  /** How often packets ended for each reason. */
-  readonly reasons: ReadonlyMap<string, number>;
-}
-
-export function compareTaps(one: Case, kernel: KernelResult): TapComparison {
+export function compareTaps(one: Case, kernel: KernelResult): Comparison {
   const ours = emulate(one, kernel.times);
   const frames = one.steps.filter((step) => step.kind === 'frame');
   const known = knownOf(frames);
@@ -62,7 +55,8 @@ export function compareTaps(one: Case, kernel: KernelResult): TapComparison {
   const events = new Map<number, Event[]>();
   for (const event of kernel.epochs.flatMap((epoch) => epoch.events)) {
     const list = events.get(event.step);
-    if (event.otherHost) continue;
+    // The underlay floods; what is for another cell's device is no business of this one.
+    if (event.otherHost && event.device === 'eth0') continue;
     if (list === undefined) events.set(event.step, [event]);
     else list.push(event);
   }
@@ -75,41 +69,25 @@ export function compareTaps(one: Case, kernel: KernelResult): TapComparison {
       compared += theirs.length;
       if (theirs.join('\n') === mine.join('\n')) continue;
       mismatches.push({
+        side: 'cells',
         cell: name,
         step: index,
-        subject: frame.what,
+        subject: 'taps',
+        what: frame.what,
         kernel: theirs.join('\n'),
         tagplane: [...mine, ours.reasons[index]!.join(' ')].join('\n'),
         packets: [Buffer.from(frame.octets, 'hex')],
       });
     }
   }
-  return { mismatches: [...mismatches, ...counters(kernel, ours)], compared, reasons: tally(ours.reasons.flat()) };
-}
-
-function counters(kernel: KernelResult, ours: Emulated): Mismatch[] {
-  return kernel.epochs.flatMap(({ counts }, epoch) =>
-    [...counts].flatMap(([cell, rules]) =>
-      [...rules].flatMap(([rule, [packets, octets]]): Mismatch[] => {
-        const [mine, mineOctets] = ours.counts[epoch]!.get(cell)!.get(rule) ?? [0, 0];
-        if (mine === packets && mineOctets === octets) return [];
-        return [
-          {
-            cell,
-            step: -1,
-            subject: `counters of ${rule} in epoch ${epoch}`,
-            kernel: `${packets}:${octets}`,
-            tagplane: `${mine}:${mineOctets}`,
-            packets: [],
-          },
-        ];
-      }),
-    ),
-  );
-}
-
-function tally(words: readonly string[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const one of words) counts.set(one, (counts.get(one) ?? 0) + 1);
-  return counts;
+  let rules = 0;
+  for (const [index, epoch] of kernel.epochs.entries()) {
+    for (const [cell, theirs] of epoch.counts) {
+      rules += theirs.size;
+      mismatches.push(...counterMismatches('cells', cell, index, epoch, ours.counts[index]!.get(cell)!));
+    }
+  }
+  const reasons = new Map<string, number>();
+  for (const reason of ours.reasons.flat()) count(reasons, reason);
+  return { mismatches, compared, rules, reasons };
 }

@@ -92,7 +92,7 @@ function drawNobody({ chance, world }: Draw): End {
     [2, cell.vtep],
     [2, cell.underlay],
     [1, '169.254.0.1'],
-    [1, chance.pick(['224.0.0.5', '10.255.255.255', '255.255.255.255', '127.0.0.1', '0.0.0.0'])],
+    [1, chance.pick(['224.0.0.5', '10.255.255.255', '255.255.255.255', '127.0.0.1', '0.0.0.0', '0.1.2.3'])],
   ]);
   return { address, container: null };
 }

@@ -21,6 +21,7 @@ export interface Arrival {
 }
 
 const VXLAN_PORT = 4789;
+const BROADCASTS = ['10.255.255.255', '255.255.255.255'];
 const ICMP = 1;
 const TCP = 6;
 const UDP = 17;
@@ -104,9 +105,15 @@ export function arrivalsOf(events: readonly Event[]): Arrival[] {
   });
 }
 
+/** Whether the outer source of a frame is `address`. */
+export function claimsToBeFrom({ octets }: Event, address: string): boolean {
+  const at = networkAt(octets, 0);
+  return at >= 0 && octets.slice(at + 12, at + 16).join('.') === address;
+}
+
 /**
  * Whether a packet may be rejected without an answer: an ICMP error, or something that cannot be told from one; a transport
- * checksum that is wrong (nf_reject_verify_csum, nf_send_unreach); a source that nobody can be answered at.
+ * checksum that is wrong (nf_reject_verify_csum, nf_send_unreach); a source that nobody can be answered at; a broadcast.
  */
 export function isUnanswerable({ octets }: Event): boolean {
   const at = innermost(octets);
@@ -114,6 +121,8 @@ export function isUnanswerable({ octets }: Event): boolean {
   const [protocol, message] = [octets[at + 9]!, at + (octets[at]! & 0xf) * 4];
   const source = octets[at + 12]!;
   if (source === 0 || source === 127 || source >= 224) return true;
+  const destination = octets.slice(at + 16, at + 20).join('.');
+  if (BROADCASTS.includes(destination)) return true;
   const body = octets.slice(message, at + word(octets, at + 2));
   if (protocol === ICMP) return body.length < 8 || ![0, 8, 13, 14, 15, 16, 17, 18].includes(body[0]!) || checksum(body) !== 0;
   if (protocol !== TCP && protocol !== UDP) return false;
@@ -123,7 +132,7 @@ export function isUnanswerable({ octets }: Event): boolean {
 }
 
 /** Whether the packet a cell deals with is a fragment, inside or outside of the tunnel. */
-export function isPiece({ octets }: Event): boolean {
+export function isPiece({ octets }: { readonly octets: Uint8Array }): boolean {
   const [outer, inner] = [networkAt(octets, 0), innermost(octets)];
   const isFragment = (at: number): boolean => at >= 0 && (word(octets, at + 6) & 0x3fff) !== 0;
   return isFragment(outer) || isFragment(inner);

@@ -5,6 +5,8 @@
 import { printSave } from '../../../src/rules/print-save.ts';
 import { DEFAULT_LAB, iptablesIn, type Lab, withLab } from '../lab.ts';
 import { run, runIn, sleep } from '../lab-shell.ts';
+import { hostVeth } from '../lab-names.ts';
+import { parseIpv4 } from '../../../src/wire/address.ts';
 import { type Epoch, firstEpoch, nextEpoch } from './rules.ts';
 import type { Case, FrameStep } from './step.ts';
 import { type Event, openWires, type WireLab } from './wire-lab.ts';
@@ -120,6 +122,28 @@ export async function runOnKernel(one: Case, liberal: boolean): Promise<KernelRe
   });
 }
 
+/**
+ * A packet socket shares octets with the packet; when fragments go on together the kernel changes theirs in place, and the
+ * socket shows the MAC addresses and TTL of the way out. So the first frame that a step's wire shows is replaced by what was
+ * put on it.
+ */
+function restorer(one: Case, world: World): (event: Event) => Event {
+  const frames = one.steps.filter((step) => step.kind === 'frame');
+  const seen = new Set<number>();
+  const isEntry = ({ cell, device, outgoing }: Event, at: string): boolean => {
+    if (outgoing) return false;
+    const container = world.containers.find(({ name }) => name === at);
+    if (container === undefined) return cell === at && device === 'eth0';
+    return cell === container.cell.name && device === hostVeth(parseIpv4(container.address)!);
+  };
+  return (event) => {
+    const frame = frames[event.step];
+    if (frame === undefined || seen.has(event.step) || !isEntry(event, frame.at)) return event;
+    seen.add(event.step);
+    return { ...event, octets: Buffer.from(frame.octets, 'hex') };
+  };
+}
+
 async function runSteps(one: Case, first: Epoch, lab: Lab, world: World, wires: WireLab): Promise<KernelResult> {
   const epochs: EpochResult[] = [];
   let [epoch, settled, changes] = [first, first, 0];
@@ -129,8 +153,9 @@ async function runSteps(one: Case, first: Epoch, lab: Lab, world: World, wires: 
   const send = async (): Promise<void> => {
     const frames = waiting.map(({ at, octets }) => ({ port: at, octets }));
     waiting = [];
-    events = events.concat(await wires.send(frames));
+    events = events.concat((await wires.send(frames)).map(asSent));
   };
+  const asSent = restorer(one, world);
   const close = async (): Promise<void> => {
     await send();
     epochs.push({ epoch, events, counts: difference(countsOf(lab, world), before) });
