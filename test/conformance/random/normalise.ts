@@ -12,6 +12,7 @@ export interface Known {
 }
 
 const VXLAN_PORT = 4789;
+const ICMP = 1;
 const UDP = 17;
 const word = (octets: Uint8Array, at: number): number => ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
 
@@ -38,9 +39,9 @@ export function normalise(frame: Uint8Array, known: Known, leaves: boolean): str
       if (isTunnel) {
         const inner = networkAt(octets, at + 36);
         notes += maskTunnel(octets, at);
-        if (inner >= 0 && !known.keys.has(keyAt(octets, inner))) notes += maskHeader(octets, inner);
+        if (inner >= 0 && !known.keys.has(keyAt(octets, inner))) notes += maskHeader(octets, inner, known);
       }
-      notes += maskHeader(octets, at);
+      notes += maskHeader(octets, at, known);
     }
   }
   return Buffer.from(octets).toString('hex') + notes;
@@ -51,10 +52,29 @@ function isVxlan(octets: Uint8Array, at: number): boolean {
   return octets[at + 9] === UDP && isFirst && word(octets, at + 22) === VXLAN_PORT && octets[at] === 0x45;
 }
 
-function maskHeader(octets: Uint8Array, at: number): string {
-  const wrong = marked(octets.slice(at, at + (octets[at]! & 0xf) * 4));
+function maskHeader(octets: Uint8Array, at: number, known: Known): string {
+  const end = at + (octets[at]! & 0xf) * 4;
+  const wrong = marked(octets.slice(at, end)) + maskMessage(octets, end, at + word(octets, at + 2), octets[at + 9]!, known);
   mask(octets, at + 4);
   octets.set([0, 0], at + 10);
+  return wrong;
+}
+
+const ERRORS = [3, 4, 5, 11, 12];
+const TIMESTAMP_REPLY = 14;
+
+/** What an ICMP message holds of drawn numbers: the header of a cell's packet that it quotes, the cell's time of day. */
+function maskMessage(octets: Uint8Array, at: number, end: number, protocol: number, known: Known): string {
+  if (protocol !== ICMP) return '';
+  const quoted = at + 8;
+  const quotesCell = ERRORS.includes(octets[at]!) && end >= quoted + 20 && !known.keys.has(keyAt(octets, quoted));
+  if (!quotesCell && octets[at] !== TIMESTAMP_REPLY) return '';
+  const wrong = marked(octets.slice(at, end));
+  octets.set([0, 0], at + 2);
+  if (quotesCell) {
+    octets.set([0, 0], quoted + 4);
+    octets.set([0, 0], quoted + 10);
+  } else octets.fill(0, at + 12, Math.min(end, at + 20));
   return wrong;
 }
 
