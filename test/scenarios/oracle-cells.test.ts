@@ -88,6 +88,7 @@ function forwarding(): Setup {
     rules: new Map([['receiver', oracleRules()]]),
     options: {
       underlayMtu: 9000,
+      nat: false,
       mtus: new Map([['receiver/s-010255001005', 1400]]),
       underlayMacs: UNDERLAY_MACS,
     },

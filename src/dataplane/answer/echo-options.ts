@@ -12,6 +12,9 @@ import { OPTION, TIMESTAMP_FLAG } from './option-kinds.ts';
 const END_OF_LIST = 0;
 const ADDRESS_LENGTH = 4;
 const TIME_LENGTH = 4;
+/** Kind, length and pointer; and the flags of a timestamp. */
+const ROUTE_HEADER = 3;
+const TIMESTAMP_HEADER = 4;
 /** The pointer of a route that is still to be followed from its start. */
 const FIRST_ADDRESS = 4;
 
@@ -28,8 +31,8 @@ export interface OwnEntry {
 /**
  * Write the destination and the options of the answer whose IPv4 header is at `at` in `into`, about the packet at
  * `network`. `pointer` is the offset that a parameter problem points at, 0 for other messages: what is at and behind
- * it was never understood. Returns the length of the options, or -1 when one has room for less than an entry; then nothing is
- * sent.
+ * it was never understood. Returns the length of the options, or -1 when one has room for less than an entry; then
+ * nothing is sent.
  */
 export function echoOptions(
   view: DataView,
@@ -56,10 +59,12 @@ export function echoOptions(
   return next - start;
 }
 
-/** Offset of the first understood option of `kind`, or -1. */
+/** Offset of the first option of `kind` that was understood and has the octets in front of its entries, or -1. */
 function find(view: DataView, network: number, pointer: number, kind: number): number {
   const found = ipv4.findOption(view, network, kind);
-  return found >= 0 && isUnderstood(view, network, found, pointer) ? found : -1;
+  if (found < 0 || !isUnderstood(view, network, found, pointer)) return -1;
+  const shortest = kind === OPTION.TIMESTAMP ? TIMESTAMP_HEADER : ROUTE_HEADER;
+  return kind === OPTION.CIPSO || view.getUint8(found + 1) >= shortest ? found : -1;
 }
 
 /** Strict or loose, whichever comes first: the kernel takes a second one for an error. */

@@ -19,6 +19,8 @@ import { UNANSWERED } from './unanswered.ts';
 
 /** Longest answer (RFC 1812 section 4.3.2.3). */
 const LONGEST = 576;
+/** IPV4_MIN_MTU: nothing is sent on a path with less (ip_setup_cork). */
+const SMALLEST_MTU = 68;
 /** IPTOS_PREC_INTERNETCONTROL, and the bits of the packet's TOS that are kept beside it (IPTOS_TOS_MASK). */
 const INTERNET_CONTROL = 0xc0;
 const TOS_MASK = 0x1e;
@@ -49,6 +51,8 @@ export interface IcmpError extends OwnEntry {
   timeToLive: number;
   /** Of the route that the answer takes. */
   mtu: number;
+  /** Octets that local delivery has cut off the packet's end, because its UDP length is shorter than the IP payload. */
+  trimmed: number;
   /** 1 when the packet came in a frame to a broadcast or multicast MAC. */
   groupFrame: number;
   /** 1 when routing says that the packet's destination is a broadcast. */
@@ -65,6 +69,7 @@ export const createIcmpError = (): IcmpError => ({
   mtu: 1500,
   milliseconds: 0,
   isUnicast: () => true,
+  trimmed: 0,
   groupFrame: 0,
   broadcast: 0,
 });
@@ -89,8 +94,8 @@ export function writeIcmpError(
   if (options < 0) return UNANSWERED.OPTIONS;
   const headers = ipv4.HEADER_LENGTH + options + icmp.HEADER_LENGTH;
   const room = Math.min(error.mtu, LONGEST) - headers;
-  if (room <= ipv4.HEADER_LENGTH) return UNANSWERED.MTU;
-  const quoted = Math.min(ipv4.totalLength(view, network), room);
+  if (error.mtu < SMALLEST_MTU || room <= ipv4.HEADER_LENGTH) return UNANSWERED.MTU;
+  const quoted = Math.min(ipv4.totalLength(view, network) - error.trimmed, room);
   if (quoted > end - network) return UNANSWERED.CUT;
   copy(view, network, quoted, into, at + headers);
   writeIcmp(error, into, at + headers - icmp.HEADER_LENGTH, at + headers + quoted);

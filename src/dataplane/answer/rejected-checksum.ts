@@ -4,7 +4,7 @@
  *
  * What is summed is the whole packet from its IPv4 header on, as the header adds nothing when its own checksum is right.
  * So every protocol is expected to hold an Internet checksum over all of its payload, and a packet of one that does not
- * (IP in IP, OSPF with authentication) gets no answer; some are excepted. It also follows that a packet whose options the
+ * (IP in IP, DCCP with partial coverage) gets no answer; some are excepted. It also follows that a packet whose options the
  * cell has written to (see receive-options.ts) sums wrong.
  */
 import * as checksum from '../../wire/checksum.ts';
@@ -58,7 +58,6 @@ function isExcepted(view: DataView, network: number, end: number): boolean {
     case PROTOCOL.AUTHENTICATION:
     case PROTOCOL.SCTP:
     case PROTOCOL.UDP_LITE:
-    case PROTOCOL.DCCP:
       return true;
     default:
       return false;

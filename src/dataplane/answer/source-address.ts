@@ -6,6 +6,8 @@
  *    packet came in by, one of the sender's subnet preferred (`inet_select_addr`).
  * 3. Else from the preferred source of the route back to the packet's sender: the route's `src`, or the first address of
  *    its interface.
+ *    When the error repeats a source route, it goes to the first hop of that (the destination that was written), and the
+ *    route to that hop counts.
  * 4. When nothing of that gives an address, from 192.0.0.8 (RFC 7600 section 4.8).
  *
  * On a silk cell case 3 is the rule. Its routes give

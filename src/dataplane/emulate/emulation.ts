@@ -44,6 +44,8 @@ export interface EmulationOptions {
   readonly underlayPrefixLength: number;
   readonly gateway: number;
   readonly icmpLimits: IcmpLimitSettings;
+  /** Whether the cells have a nat table, as those of silk do. */
+  readonly nat: boolean;
   /** Hardware address of the host with an underlay address; -1 when nobody answers for it. */
   readonly underlayMac: (address: number) => number;
 }

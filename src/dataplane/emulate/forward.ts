@@ -8,7 +8,7 @@ import { REASON } from '../verdict.ts';
 import { sendError } from './answer.ts';
 import type { Emulation, Host } from './emulation.ts';
 import { drop } from './end.ts';
-import { CAST, type Frame } from './frame.ts';
+import { CAST, type Frame, REDIRECT } from './frame.ts';
 import { forwardOptions } from './options.ts';
 import { output } from './output.ts';
 import { refuse, walk } from './packet.ts';
@@ -51,18 +51,21 @@ function countDown(view: DataView, network: number): void {
 
 /**
  * The rules. The kernel sends a redirect before it asks them; here it leaves behind them, just before the packet does,
- * because the connection that was looked up stays in one place.
+ * because the connection that was looked up stays in one place. nat lets no redirect about a connection pass that it has
+ * not finished with (nf_nat_icmp_reply_translation).
  */
 function filter(emulation: Emulation, host: Host, frame: Frame): void {
-  const { packet, outcome } = emulation.dataplane;
+  const { packet, outcome, connections } = emulation.dataplane;
   packet.outInterface = emulation.devices[frame.out]!.interface;
+  if (frame.redirect === REDIRECT.SENT && emulation.options.nat && connections.pending)
+    frame.redirect = REDIRECT.HELD_BACK;
   const passes = walk(emulation, host, frame, host.cell.forwardChain);
   if (passes) {
     forwardOptions(emulation, host, frame);
     output(emulation, host, frame);
     return;
   }
-  if (frame.redirect === 1) redirect(emulation, host, frame);
+  if (frame.redirect !== REDIRECT.NO) redirect(emulation, host, frame);
   reject(emulation, host, frame, outcome);
   refuse(emulation, host, frame, outcome);
 }

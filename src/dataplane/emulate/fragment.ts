@@ -1,8 +1,8 @@
 /**
  * Fragmenting on the way out: net/ipv4/ip_output.c, ip_fragment and ip_do_fragment.
  *
- * A datagram that was put together from fragments leaves in the same pieces when they fit (the "frag list" of the
- * kernel); otherwise it is cut anew. All pieces have its identification. Options that are not to be copied (RFC 791
+ * A datagram that was put together from fragments leaves in the same pieces when they fit and their buffers have room for
+ * the link header (the "frag list" of the kernel); otherwise it is cut anew. All pieces have its identification. Options that are not to be copied (RFC 791
  * section 3.1, the copied flag) are no-operations in every piece but the first.
  */
 import * as checksum from '../../wire/checksum.ts';
@@ -52,14 +52,14 @@ function keepsPieces(frame: Frame, room: number): boolean {
 
 /**
  * Cut the IPv4 packet of `frame` for a way that takes `mtu` octets, in order, each piece in a frame of its own with the
- * packet at `at`. The packet's own header is used up.
+ * packet at `at`. The packet's own header is used up. `hasRoom`: the pieces that it came in may go out as they are.
  */
-export function fragment(pool: FramePool, frame: Frame, mtu: number, into: Frame[]): void {
+export function fragment(pool: FramePool, frame: Frame, mtu: number, hasRoom: boolean, into: Frame[]): void {
   const { view, octets, network } = frame;
   const header = ipv4.headerLength(view, network);
   const payload = network + header;
   const limit = frame.largestFragment === 0 ? mtu : Math.min(mtu, frame.largestFragment);
-  const asItCame = keepsPieces(frame, limit - header);
+  const asItCame = hasRoom && keepsPieces(frame, limit - header);
   const room = (limit - header) & ~7;
   const first = ipv4.fragmentOffset(view, network);
   const more = ipv4.moreFragments(view, network);

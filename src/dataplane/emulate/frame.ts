@@ -16,6 +16,9 @@ export const CAST = { HOST: 0, BROADCAST: 1, MULTICAST: 2, OTHER_HOST: 3 } as co
 /** Whether routing found that a packet is for the host itself. */
 export const LOCAL = { NO: 0, ADDRESS: 1, BROADCAST: 2 } as const;
 
+/** Whether the sender is told of a shorter way; HELD_BACK is reckoned as sent, and is not. */
+export const REDIRECT = { NO: 0, SENT: 1, HELD_BACK: 2 } as const;
+
 export interface Frame {
   readonly octets: Uint8Array<ArrayBuffer>;
   readonly view: DataView;
@@ -39,7 +42,7 @@ export interface Frame {
   nextHop: number;
   /** One of LOCAL. */
   local: number;
-  /** 1 when it goes out by the device it came in by, and its sender could have gone directly. */
+  /** One of REDIRECT: it goes out by the device it came in by, and its sender could have gone directly. */
   redirect: number;
   /** One of VERIFIED: what is known of the checksum of its transport header. */
   verified: Verified;
@@ -94,7 +97,7 @@ function createFrame(octetCount: number): Frame {
     out: -1,
     nextHop: 0,
     local: 0,
-    redirect: 0,
+    redirect: REDIRECT.NO,
     verified: VERIFIED.NO,
     routeEntry: 0,
     timeEntry: 0,
@@ -134,7 +137,7 @@ export function forget(frame: Frame): void {
   frame.out = -1;
   frame.nextHop = 0;
   frame.local = 0;
-  frame.redirect = 0;
+  frame.redirect = REDIRECT.NO;
   frame.verified = VERIFIED.NO;
   frame.routeEntry = 0;
   frame.timeEntry = 0;

@@ -11,11 +11,11 @@ import { ETHER_TYPE } from '../../wire/protocol.ts';
 import { HELD } from '../burst.ts';
 import { REASON } from '../verdict.ts';
 import { sendError } from './answer.ts';
-import type { Device } from './device.ts';
+import { DEVICE, type Device } from './device.ts';
 import type { Emulation, Host } from './emulation.ts';
 import { drop, end } from './end.ts';
 import { fragment } from './fragment.ts';
-import type { Frame } from './frame.ts';
+import { type Frame, REDIRECT } from './frame.ts';
 import { beginToAsk, resolve } from './neighbour.ts';
 import { confirm } from './packet.ts';
 import { redirect } from './redirect.ts';
@@ -34,7 +34,7 @@ export function output(emulation: Emulation, host: Host, frame: Frame): void {
   }
   frame.mark = packet.mark;
   if (!confirm(emulation, host, frame)) return;
-  if (frame.redirect === 1) redirect(emulation, host, frame);
+  if (frame.redirect !== REDIRECT.NO) redirect(emulation, host, frame);
   finish(emulation, host, frame);
 }
 
@@ -55,7 +55,9 @@ function finish(emulation: Emulation, host: Host, frame: Frame): void {
     return;
   }
   const pieces: Frame[] = [];
-  fragment(emulation.frames, frame, device.mtu, pieces);
+  // What came from a container was sent with room for Ethernet alone; a tunnel's headers need a new buffer.
+  const hasRoom = device.kind !== DEVICE.VTEP;
+  fragment(emulation.frames, frame, device.mtu, hasRoom, pieces);
   end(emulation, frame, host.cell.index, HELD, frame.reason, frame.rule);
   for (const piece of pieces) toNeighbour(emulation, host, piece, device);
 }

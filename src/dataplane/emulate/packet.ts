@@ -53,6 +53,7 @@ function checkTransport(emulation: Emulation, frame: Frame): void {
     conntrack.invalid(connections);
     packet.ctstate = connections.ctstate;
     packet.connectionMark = 0;
+    frame.verified = VERIFIED.NO;
   } else if (status === integrity.CHECKSUM.GOOD) frame.verified = VERIFIED.VALID;
 }
 

@@ -18,12 +18,12 @@ import { ROUTE, route } from '../forward.ts';
 import { REASON } from '../verdict.ts';
 import { DEVICE, type Device } from './device.ts';
 import type { Emulation, Host } from './emulation.ts';
-import { type Frame, LOCAL } from './frame.ts';
+import { type Frame, LOCAL, REDIRECT } from './frame.ts';
 
 const LOOPBACK = 127;
 const LIMITED_BROADCAST = 0xffffffff;
 const FIRST_MULTICAST = 0xe0000000;
-const THIS_NETWORK = 0;
+const NO_ADDRESS = 0;
 
 /** Where a destination leads. `device` is -1 without a route. */
 interface Way {
@@ -91,8 +91,8 @@ export function routeInput(emulation: Emulation, host: Host, frame: Frame, devic
   const { view, network } = frame;
   const source = ipv4.source(view, network);
   const destination = ipv4.destination(view, network);
-  if (source >>> 24 === THIS_NETWORK && destination !== LIMITED_BROADCAST) return REASON.IP4_INVALID_SOURCE;
-  if (destination >>> 24 === THIS_NETWORK) return REASON.IP4_INVALID_DESTINATION;
+  if (source === NO_ADDRESS && destination !== LIMITED_BROADCAST) return REASON.IP4_INVALID_SOURCE;
+  if (destination === NO_ADDRESS) return REASON.IP4_INVALID_DESTINATION;
   if (destination >>> 24 === LOOPBACK) return REASON.IP4_LOCALNET;
   const refused = ipv4Source(source, host.cell);
   if (refused !== ACCEPTED) return refused;
@@ -100,12 +100,12 @@ export function routeInput(emulation: Emulation, host: Host, frame: Frame, devic
   frame.out = way.device;
   frame.nextHop = way.nextHop;
   frame.local = way.local;
-  frame.redirect = 0;
+  frame.redirect = REDIRECT.NO;
   if (way.local === LOCAL.NO && way.device < 0) return ACCEPTED;
   if (way.local === LOCAL.BROADCAST && isGroup(destination)) return REASON.HOST_BROADCAST;
   if (device.reversePath === 1 && !comesFrom(emulation, host, source, device)) return REASON.IP4_REVERSE_PATH;
   const turnsBack = frame.local === LOCAL.NO && frame.out === device.index;
-  if (turnsBack && isDirect(emulation, host, source, device)) frame.redirect = 1;
+  if (turnsBack && isDirect(emulation, host, source, device)) frame.redirect = REDIRECT.SENT;
   return ACCEPTED;
 }
 

@@ -21,6 +21,7 @@ import {
   type Passage,
   tapNamed,
 } from '../../../src/dataplane/emulate/journey.ts';
+import { advance } from '../../../src/dataplane/emulate/run.ts';
 import type { Listens } from '../../../src/dataplane/emulate/seams.ts';
 import { type CellRules, createDataplane } from '../../../src/dataplane/setup.ts';
 import type { Foundation } from '../../../src/foundation/model.ts';
@@ -32,6 +33,8 @@ export interface Setup {
   readonly options?: Partial<Options>;
   readonly dataplane?: Partial<DataplaneOptions>;
   readonly listens?: Listens;
+  /** When watching ends; after the last timer unless said otherwise. */
+  readonly until?: number;
   /** Entries that silk did not write. */
   readonly amend?: (emulation: Emulation) => void;
 }
@@ -55,7 +58,7 @@ export const NO_ICMP_LIMITS = { ratelimitMilliseconds: 0, ratemask: 0, messagesP
 /** The lab gives a cell's underlay device 42:01 and its address. */
 const LAB_MAC = 0x4201_0000_0000;
 
-/** Put `inputs` in, in order, and let all timers run. */
+/** Put `inputs` in, in order, and let timers run. */
 export function travel(setup: Setup, inputs: readonly Input[], draws: Draws): Travelled {
   const dataplane = createDataplane(setup.foundation, setup.rules, { ...OPTIONS, ...setup.dataplane });
   let now = (): number => 0;
@@ -69,6 +72,7 @@ export function travel(setup: Setup, inputs: readonly Input[], draws: Draws): Tr
       underlayPrefixLength: 24,
       gateway: 0,
       icmpLimits: NO_ICMP_LIMITS,
+      nat: true,
       underlayMacs: new Map(setup.foundation.cells.map(({ underlay }) => [underlay, LAB_MAC + underlay])),
       ...setup.options,
     },
@@ -81,7 +85,8 @@ export function travel(setup: Setup, inputs: readonly Input[], draws: Draws): Tr
     assert.ok(device >= 0, `no tap ${tap}`);
     inject(emulation, device, octets, time);
   }
-  finish(emulation);
+  if (setup.until === undefined) finish(emulation);
+  else advance(emulation, setup.until);
   assert.is(emulation.frames.taken, 0, 'frames that nobody gave back');
   return { emulation, passages: record.passages, fates: record.fates };
 }
@@ -95,19 +100,21 @@ export function countingDraws(): Draws {
 
 const hexOf = (octets: Uint8Array): string => Buffer.from(octets).toString('hex');
 
-/** What passed each tap of `taps`, as hexadecimal. */
-export function seenAt({ emulation, passages }: Travelled, taps: readonly string[]): Map<string, string[]> {
-  const seen = new Map<string, string[]>();
-  for (const tap of taps) {
-    const device = tapNamed(emulation, tap);
-    assert.ok(device >= 0, `no tap ${tap}`);
-    seen.set(
-      tap,
-      passages.filter((passage) => passage.device === device).map(({ octets }) => hexOf(octets)),
-    );
-  }
-  return seen;
+/** What passed one tap, and when. */
+export function seenIn(
+  { emulation, passages }: Travelled,
+  tap: string,
+): { readonly hex: string; readonly time: number }[] {
+  const device = tapNamed(emulation, tap);
+  assert.ok(device >= 0, `no tap ${tap}`);
+  return passages
+    .filter((passage) => passage.device === device)
+    .map(({ octets, time }) => ({ hex: hexOf(octets), time }));
 }
+
+/** What passed each tap of `taps`, as hexadecimal. */
+export const seenAt = (travelled: Travelled, taps: readonly string[]): Map<string, string[]> =>
+  new Map(taps.map((tap) => [tap, seenIn(travelled, tap).map(({ hex }) => hex)]));
 
 /** Places of 16-bit fields that are drawn, in hexadecimal digits: of an IPv4 packet in Ethernet, and inside VXLAN. */
 const OUTER_ID = 2 * 18;
@@ -116,12 +123,26 @@ const INNER_ID = 2 * 68;
 const isIpv4 = (frame: string): boolean => frame.slice(24, 28) === '0800';
 const isVxlan = (frame: string): boolean => frame.slice(46, 48) === '11' && frame.slice(72, 76) === '12b5';
 
-/** What the drawn numbers of `ours` are in `expected`. */
-function learn(drawn: Map<number, number>, ours: string, expected: string): void {
-  if (!isIpv4(ours) || !isIpv4(expected)) return;
-  for (const at of isVxlan(ours) ? [OUTER_ID, OUTER_PORT, INNER_ID] : [OUTER_ID]) {
-    const [mine, theirs] = [ours, expected].map((frame) => Number.parseInt(frame.slice(at, at + 4), 16));
-    if (drawn.has(mine!)) drawn.set(mine!, theirs!);
+const blank = (frame: string, at: number): string => `${frame.slice(0, at)}....${frame.slice(at + 4)}`;
+
+/** `frame` without the numbers that are drawn, and the checksums over them. */
+function undrawn(frame: string): string {
+  if (!isIpv4(frame)) return frame;
+  const places = isVxlan(frame) ? [18, 24, 34, 40, 68, 74] : [18, 24];
+  return places.reduce((text, octet) => blank(text, 2 * octet), frame);
+}
+
+/** Note what the drawn numbers of `ours` are in the frames of `expected` that are the same but for them. */
+function learn(drawn: Map<number, number>, ours: readonly string[], expected: readonly string[]): void {
+  let next = 0;
+  for (const frame of ours.filter(isIpv4)) {
+    const found = expected.findIndex((one, i) => i >= next && undrawn(one) === undrawn(frame));
+    if (found < 0) continue;
+    next = found + 1;
+    for (const at of isVxlan(frame) ? [OUTER_ID, OUTER_PORT, INNER_ID] : [OUTER_ID]) {
+      const [mine, theirs] = [frame, expected[found]!].map((one) => Number.parseInt(one.slice(at, at + 4), 16));
+      if (drawn.has(mine!)) drawn.set(mine!, theirs!);
+    }
   }
 }
 
@@ -143,9 +164,7 @@ export function travelAs(
     credit: () => 0,
   };
   const trial = travel(setup, inputs, noting);
-  for (const [tap, frames] of seenAt(trial, [...expected.keys()])) {
-    for (const [i, frame] of frames.entries()) learn(drawn, frame, expected.get(tap)![i] ?? '');
-  }
+  for (const [tap, frames] of seenAt(trial, [...expected.keys()])) learn(drawn, frames, expected.get(tap)!);
   const second = countingDraws();
   const known = (value: number): number => drawn.get(value) ?? value;
   return travel(setup, inputs, {
