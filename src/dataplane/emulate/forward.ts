@@ -65,7 +65,11 @@ function filter(emulation: Emulation, host: Host, frame: Frame): void {
     output(emulation, host, frame);
     return;
   }
+  const { verdict, rule } = outcome;
   if (frame.redirect !== REDIRECT.NO) redirect(emulation, host, frame);
+  // The redirect had a way of its own through OUTPUT, and left its outcome.
+  outcome.verdict = verdict;
+  outcome.rule = rule;
   reject(emulation, host, frame, outcome);
   refuse(emulation, host, frame, outcome);
 }

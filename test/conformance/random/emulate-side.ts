@@ -43,6 +43,7 @@ function optionsOf(one: Case, epoch: Epoch): Options {
     underlayMtu: one.underlayMtu,
     mtus: new Map(),
     partialChecksums: false,
+    nat: true,
     underlayPrefixLength: 24,
     gateway,
     icmpLimits: NO_ICMP_LIMITS,

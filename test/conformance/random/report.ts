@@ -5,6 +5,8 @@ import { NO_NAMES } from '../../../src/cli/decode/names.ts';
 import { decodePacket } from '../../../src/cli/decode/packet.ts';
 import type { Mismatch } from './mismatch.ts';
 
+const MICROSECONDS = 1_000_000n;
+
 /** `octets` as `tagplane decode` prints them, without a time. */
 function decoded(octets: Uint8Array): string {
   const burst = create();
@@ -15,7 +17,7 @@ function decoded(octets: Uint8Array): string {
   burst.linkType[0] = 1;
   burst.packet[0] = 1;
   burst.count = 1;
-  const origin = { names: NO_NAMES, vxlanPort: 4789, file: '', epochNanoseconds: 0n, unitsPerSecond: 1e9 };
+  const origin = { names: NO_NAMES, vxlanPort: 4789, file: '', epochNanoseconds: 0n, unitsPerSecond: MICROSECONDS };
   const line = lineOf(decodePacket(burst, 0, origin), { explainFaults: false });
   return line.slice('1970-01-01 00:00:00.000000 '.length);
 }
