@@ -2,14 +2,15 @@
  * The judge held against the kernel: the fate of every packet that came into a cell, and the counters of every rule of the
  * filter table in every epoch.
  */
-import { type Arrival, arrivalsOf, claimsToBeFrom, isPiece, isUnanswerable } from './fate.ts';
+import { HOST_VETH_ADDRESS } from '../lab-names.ts';
+import { type Arrival, arrivalsOf, claimsToBeFrom, isOwnAnswer, isPiece, isUnanswerable } from './fate.ts';
 import { type JudgedEpoch, type Judgement, judgeCell } from './judge-side.ts';
 import type { EpochResult, KernelResult } from './kernel.ts';
 import { count, type Mismatch } from './mismatch.ts';
 import type { Case } from './step.ts';
 import type { Event } from './wire-lab.ts';
 import { createWorld, type WorldCell } from './world.ts';
-import { foundationOf } from './rules.ts';
+import { type Epoch, foundationOf } from './rules.ts';
 
 export interface Comparison {
   readonly mismatches: readonly Mismatch[];
@@ -44,8 +45,9 @@ export function compareVerdicts(one: Case, kernel: KernelResult): Comparison {
   let [compared, rules] = [0, 0];
   for (const cell of createWorld(foundationOf(one)).cells) {
     const all = arrivalsAt(kernel, cell);
-    const judged = judgeCell(one, cell.name, epochsOf(kernel, all), kernel.times[0] ?? 0n);
-    for (const [arrival, judgement] of judgedArrivals(all, judged)) {
+    const fed = epochsOf(kernel, cell, all);
+    const judged = judgeCell(one, cell.name, fed, kernel.times[0] ?? 0n);
+    for (const [arrival, judgement] of judgedArrivals(all, fed, judged)) {
       compared += 1;
       count(reasons, judgement.reason);
       if (!agrees(arrival, judgement)) mismatches.push(fateMismatch(one, cell.name, arrival, judgement));
@@ -68,28 +70,40 @@ const arrivalsAt = (kernel: KernelResult, { name, underlay }: WorldCell): Arriva
     ({ event }) => event.device !== 'eth0' || !claimsToBeFrom(event, underlay),
   );
 
-function epochsOf(kernel: KernelResult, all: readonly Arrival[]) {
+interface Fed {
+  readonly epoch: Epoch;
+  readonly arrivals: readonly Event[];
+}
+
+/** What the judge sees of `cell`: what came in, and what the cell itself said. */
+function epochsOf(kernel: KernelResult, { name, vtep, underlay }: WorldCell, all: readonly Arrival[]): Fed[] {
   const arrived = new Set<Event>(all.map(({ event }) => event));
+  const own = [vtep, underlay, HOST_VETH_ADDRESS];
   return kernel.epochs.map(({ epoch, events }) => ({
     epoch,
-    arrivals: events.filter((event) => arrived.has(event)),
+    arrivals: events.filter((event) => arrived.has(event) || (event.cell === name && isOwnAnswer(event, own))),
   }));
 }
 
 /** Arrivals and their judgements. Fragments of one datagram have one fate: that of the datagram, if it ever became one. */
-function judgedArrivals(all: readonly Arrival[], judged: readonly JudgedEpoch[]): [Arrival, Judgement][] {
-  const judgements = judged.flatMap((epoch) => epoch.judgements);
+function judgedArrivals(
+  all: readonly Arrival[],
+  fed: readonly Fed[],
+  judged: readonly JudgedEpoch[],
+): [Arrival, Judgement][] {
+  const judgements = new Map(
+    fed.flatMap(({ arrivals }, epoch) =>
+      arrivals.map((event, index) => [event, judged[epoch]!.judgements[index]!] as const),
+    ),
+  );
   const best = new Map<string, Judgement>();
   const rank = ({ verdict }: Judgement): number => ['deliver', 'forward', 'reject'].indexOf(verdict);
-  for (const [index, { event, key }] of all.entries()) {
-    if (!isPiece(event)) continue;
+  for (const { event, key } of all.filter((arrival) => isPiece(arrival.event))) {
     const known = best.get(key);
-    if (known === undefined || rank(judgements[index]!) > rank(known)) best.set(key, judgements[index]!);
+    const judgement = judgements.get(event)!;
+    if (known === undefined || rank(judgement) > rank(known)) best.set(key, judgement);
   }
-  return all.map((arrival, index) => [
-    arrival,
-    isPiece(arrival.event) ? best.get(arrival.key)! : judgements[index]!,
-  ]);
+  return all.map((arrival) => [arrival, best.get(arrival.key) ?? judgements.get(arrival.event)!]);
 }
 
 function fateMismatch(one: Case, cell: string, { event, fate, answer }: Arrival, judgement: Judgement): Mismatch {

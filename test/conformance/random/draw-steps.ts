@@ -83,14 +83,15 @@ const SCRIPT: readonly (readonly [reply: boolean, flags: number, sequence: numbe
 const endAt = (container: WorldContainer): End => ({ address: container.address, container });
 
 /** Where nobody is: outside, in the overlay, on the cells themselves. */
-function drawNobody({ chance, world }: Draw): End {
+function drawNobody({ chance, world }: Draw, client: WorldContainer): End {
   const cell = chance.pick(world.cells);
+  // Another cell's underlay address is outside: what goes there is masqueraded, and that cell answers.
   const address = chance.weighted<string>([
     [8, chance.pick(OUTSIDE)],
     [2, cell.vtep.replace(/\.0$/, '.200')],
     [1, '10.255.99.1'],
     [2, cell.vtep],
-    [2, cell.underlay],
+    [2, client.cell.underlay],
     [1, '169.254.0.1'],
     [1, chance.pick(['224.0.0.5', '10.255.255.255', '255.255.255.255', '127.0.0.1', '0.0.0.0', '0.1.2.3'])],
   ]);
@@ -104,8 +105,9 @@ const isOutside = ({ address, container }: End): boolean => container === null &
 
 function drawConversation(draw: Draw): Conversation {
   const { chance, world } = draw;
-  const client = endAt(chance.pick(world.containers));
-  const server = chance.percent(80) ? endAt(chance.pick(world.containers)) : drawNobody(draw);
+  const caller = chance.pick(world.containers);
+  const client = endAt(caller);
+  const server = chance.percent(80) ? endAt(chance.pick(world.containers)) : drawNobody(draw, caller);
   const protocol = chance.weighted([[5, 'tcp'], [4, 'udp'], [2, 'icmp']] as const);
   return {
     client,

@@ -21,6 +21,8 @@ export interface Arrival {
 }
 
 const VXLAN_PORT = 4789;
+/** Addresses of the overlay that have no container: an answer waits for a neighbour that never comes. */
+const NOBODY = /^10\.255\.(?:99\.1|\d+\.200)$/;
 const BROADCASTS = ['10.255.255.255', '255.255.255.255'];
 const ICMP = 1;
 const TCP = 6;
@@ -75,6 +77,17 @@ export function look(octets: Uint8Array): Seen | null {
   };
 }
 
+/**
+ * What a cell itself sends: into a tunnel or to a container, from one of its own addresses. A capture shows it, and connections
+ * of the cell live and die by it.
+ */
+export function isOwnAnswer({ outgoing, device, octets }: Event, own: readonly string[]): boolean {
+  if (!outgoing || (device !== 'eth0' && !device.startsWith('s-'))) return false;
+  const at = innermost(octets);
+  if (at < 0 || (device === 'eth0' && at === networkAt(octets, 0))) return false;
+  return own.includes(octets.slice(at + 12, at + 16).join('.'));
+}
+
 const isArrival = ({ outgoing, otherHost, device }: Event): boolean =>
   !outgoing && !otherHost && (device === 'eth0' || device.startsWith('s-'));
 
@@ -113,7 +126,8 @@ export function claimsToBeFrom({ octets }: Event, address: string): boolean {
 
 /**
  * Whether a packet may be rejected without an answer: an ICMP error, or something that cannot be told from one; a transport
- * checksum that is wrong (nf_reject_verify_csum, nf_send_unreach); a source that nobody can be answered at; a broadcast.
+ * checksum that is wrong (nf_reject_verify_csum, nf_send_unreach); a source that nobody can be answered at, or where nobody is; a
+ * broadcast.
  */
 export function isUnanswerable({ octets }: Event): boolean {
   const at = innermost(octets);
@@ -123,6 +137,7 @@ export function isUnanswerable({ octets }: Event): boolean {
   if (source === 0 || source === 127 || source >= 224) return true;
   const destination = octets.slice(at + 16, at + 20).join('.');
   if (BROADCASTS.includes(destination)) return true;
+  if (NOBODY.test(octets.slice(at + 12, at + 16).join('.'))) return true;
   const body = octets.slice(message, at + word(octets, at + 2));
   if (protocol === ICMP) return body.length < 8 || ![0, 8, 13, 14, 15, 16, 17, 18].includes(body[0]!) || checksum(body) !== 0;
   if (protocol !== TCP && protocol !== UDP) return false;

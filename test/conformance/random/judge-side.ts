@@ -17,6 +17,7 @@ import type { Case } from './step.ts';
 import type { Event } from './wire-lab.ts';
 
 export interface Judgement {
+  readonly ctstate: number;
   readonly verdict: string;
   readonly reason: string;
   /** `CHAIN NUMBER` of the rule that decided; empty when none did. */
@@ -77,6 +78,7 @@ export function judgeCell(
     for (let i = 0; i < seen.records.count; i++) {
       if (seen.verdict[i] === HELD) continue;
       judgements[seen.records.packet[i]! - 1] = {
+        ctstate: seen.ctstate[i]!,
         verdict: VERDICT_NAMES[seen.verdict[i]!]!,
         reason: REASONS[seen.reason[i]!]!.code,
         rule: ruleName(dataplane!, seen.cell[i]!, seen.rule[i]!),
