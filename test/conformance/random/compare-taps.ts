@@ -1,7 +1,8 @@
 /**
  * The emulated cells held against the kernel: what every device saw because of each frame, in order, octet for octet, and
- * the counters of every rule.
+ * the counters of every rule; at the end every connection.
  */
+import { compareConnections } from './compare-connections.ts';
 import { type Comparison, counterMismatches } from './compare-verdicts.ts';
 import { emulate, type Passed } from './emulate-side.ts';
 import { isPiece, look } from './fate.ts';
@@ -86,6 +87,9 @@ export function compareTaps(one: Case, kernel: KernelResult): Comparison {
       rules += theirs.size;
       mismatches.push(...counterMismatches('cells', cell, index, epoch, ours.counts[index]!.get(cell)!));
     }
+  }
+  for (const [index, { name }] of (one.foundation.cells as readonly { name: string }[]).entries()) {
+    compared += compareConnections(name, index, kernel.connections.get(name)!, ours.connections, mismatches);
   }
   const reasons = new Map<string, number>();
   for (const reason of ours.reasons.flat()) count(reasons, reason);

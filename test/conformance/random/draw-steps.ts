@@ -247,7 +247,8 @@ function fragments(draw: Draw): void {
   const identification = identify(draw);
   const overlap = chance.percent(10) ? 8 : 0;
   let pieces = marks.slice(1).map((end, index) => {
-    const start = Math.max(0, marks[index]! - (index > 0 ? overlap : 0));
+    // A later piece that began at 0 and was the last would be no fragment, but a datagram.
+    const start = index === 0 ? 0 : Math.max(8, marks[index]! - overlap);
     const fragment = (end < whole.length ? 0x2000 : 0) | (start / 8);
     return ipv4(between, 17, whole.slice(start, end), { identification, fragment });
   });

@@ -1,5 +1,5 @@
 /** A case through the emulated cells: the same frames, put in at the same taps and times; what every device saw of them. */
-import { BACK, ENTRY_WORDS, SAID } from '../../../src/dataplane/conntrack.ts';
+import { BACK, type Conntrack, ENTRY_WORDS, SAID } from '../../../src/dataplane/conntrack.ts';
 import { createEmulation, type Options } from '../../../src/dataplane/emulate/create.ts';
 import { DEVICE } from '../../../src/dataplane/emulate/device.ts';
 import { createDraws } from '../../../src/dataplane/emulate/draws.ts';
@@ -32,6 +32,8 @@ export interface Emulated {
   readonly reasons: readonly (readonly string[])[];
   /** Counters of each epoch, by cell name. */
   readonly counts: readonly ReadonlyMap<string, ReadonlyMap<string, Count>>[];
+  /** Connections of all cells at the end. */
+  readonly connections: Conntrack;
 }
 
 const LAB_MAC = 0x4201_0000_0000;
@@ -126,5 +128,5 @@ export function emulate(one: Case, times: readonly bigint[]): Emulated {
     }
   }
   close();
-  return { steps, reasons, counts };
+  return { steps, reasons, counts, connections: emulation.dataplane.connections };
 }

@@ -35,8 +35,6 @@ export interface KernelResult {
  * it. Neighbours are known, so that no frame waits for ARP, and there is a way out of the underlay.
  */
 function quieten(lab: Lab, world: World, liberal: boolean): void {
-  // A bridge that snoops asks for groups in frames of its own.
-  run('ip', ['-n', lab.namespaces.underlay, 'link', 'set', 'bridge', 'type', 'bridge', 'mcast_snooping', '0']);
   for (const namespace of lab.namespaces.containers.values()) run('ip', ['-n', namespace, 'addr', 'flush', 'dev', 'eth0']);
   for (const cell of world.cells) {
     const namespace = lab.namespaces.cells.get(cell.name)!;

@@ -1,7 +1,10 @@
 /**
  * Random foundations and frames on the running kernel and on tagplane, as long as asked:
  *
- *   npm run conformance -- [--seed S] [--packets N] [--minutes N] [--frames N] [--backend nft|legacy] [--no-shrink]
+ *   node dist/test/conformance/random/run.js [--seed S] [--packets N] [--minutes N] [--frames N]
+ *                                            [--backend nft|legacy] [--no-shrink]
+ *
+ * `npm run conformance -- OPTIONS` runs the other conformance tests first.
  *
  * A case of `--frames` frames per seed, alternating between iptables-nft and iptables-legacy, until `--packets` frames were
  * sent or `--minutes` have passed. A mismatch prints what is needed to see it again, is shrunk to few frames, and written to
@@ -112,7 +115,7 @@ async function report(one: Case, trial: Trial, frames: number): Promise<void> {
   for (const mismatch of shown) for (const line of mismatchText(mismatch)) console.log(line);
   if (trial.mismatches.length > 0) {
     const again = `--seed ${one.seed} --backend ${one.backend} --frames ${frames} --packets 1`;
-    console.log(`${trial.mismatches.length} mismatches; again: npm run conformance -- ${again}`);
+    console.log(`${trial.mismatches.length} mismatches; again: node dist/test/conformance/random/run.js ${again}`);
   }
   if (values['no-shrink']) return;
   for (const mismatch of shown.filter(({ step }) => step >= 0)) {
