@@ -14,6 +14,7 @@ import { createDataplane } from '../src/dataplane/setup.ts';
 import { VERDICT_NAMES } from '../src/dataplane/verdict.ts';
 import { plan } from '../src/foundation/plan.ts';
 import { readFoundation } from '../src/foundation/read.ts';
+import { heap, reserve } from '../src/memory/arena.ts';
 import { createEnds } from '../src/replay/ends.ts';
 import * as flows from '../src/replay/flows.ts';
 import { play } from '../src/replay/player.ts';
@@ -24,6 +25,7 @@ tune();
 const [capture, foundationFile, cell, rounds = '1'] = process.argv.slice(2) as [string, string, string, string?];
 const foundation = readFoundation(readFileSync(foundationFile, 'utf8'), foundationFile);
 const ruleset = plan(foundation, cell);
+const arena = reserve(2 ** 31) ?? heap;
 const nanoseconds: number[] = [];
 let verdicts: Record<string, number> = {};
 for (let round = 0; round < Number(rounds); round++) {
@@ -32,10 +34,11 @@ for (let round = 0; round < Number(rounds); round++) {
     strictChecksums: false,
     judged: [cell],
     connectionLimit: 1 << 22,
+    arena,
   };
   const dataplane = createDataplane(foundation, new Map([[cell, { ruleset, backend: 'nft' }]]), options);
-  const table = flows.create(createEnds(dataplane.directory));
-  const reader = await open(await openSource(capture));
+  const table = flows.create(createEnds(dataplane.directory), dataplane.straight);
+  const reader = await open(await openSource(capture), { arena });
   const before = process.cpuUsage();
   const playback = await play(reader, dataplane, [(burst) => flows.add(table, burst)]);
   const { user, system } = process.cpuUsage(before);

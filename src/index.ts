@@ -13,6 +13,8 @@ export { type ByteSource, fromOctets } from './capture/source.ts';
 export { type CaptureWriter, type PcapngWriter, pcapngWriter, pcapWriter } from './capture/writer.ts';
 export { type Burst, HELD, NOTE } from './dataplane/burst.ts';
 export type { Dataplane, Options as DataplaneOptions } from './dataplane/dataplane.ts';
+export { type LogContext, type LogTarget, logLine } from './dataplane/log/line.ts';
+export { type LoggedLine, takeLines } from './dataplane/log/lines.ts';
 export { type CellRules, createDataplane } from './dataplane/setup.ts';
 export { REASON, REASONS, VERDICT, VERDICT_NAMES, type Verdict } from './dataplane/verdict.ts';
 export { createDirectory, type Directory } from './foundation/directory.ts';
@@ -31,6 +33,7 @@ export {
 export { type Observer, type Playback, play } from './replay/player.ts';
 export { type Summary, summarise } from './replay/summary.ts';
 export { compile } from './rules/compile.ts';
+export { countedTable } from './rules/counted.ts';
 export { RuleError } from './rules/error.ts';
 export type { Evaluator } from './rules/evaluator.ts';
 export { InterfaceNames } from './rules/interfaces.ts';

@@ -10,13 +10,14 @@ const SOURCE = join(ROOT, 'src');
 
 /** Each floor and the floors it may import. `foundation` also sees the types of `rules`, which join the two siblings. */
 const FLOORS: Readonly<Record<string, readonly string[]>> = {
+  memory: [],
   wire: [],
-  capture: ['wire'],
-  rules: ['wire'],
+  capture: ['memory', 'wire'],
+  rules: ['memory', 'wire'],
   foundation: ['wire'],
-  dataplane: ['wire', 'capture', 'rules', 'foundation'],
-  replay: ['wire', 'capture', 'rules', 'foundation', 'dataplane'],
-  cli: ['wire', 'capture', 'rules', 'foundation', 'dataplane', 'replay'],
+  dataplane: ['memory', 'wire', 'capture', 'rules', 'foundation'],
+  replay: ['memory', 'wire', 'capture', 'rules', 'foundation', 'dataplane'],
+  cli: ['memory', 'wire', 'capture', 'rules', 'foundation', 'dataplane', 'replay'],
 };
 /** Files of `wire` that are not headers: they may be imported by headers, or know how headers are stacked. */
 const WIRE_COMMON = ['fault.ts', 'checksum.ts', 'address.ts', 'protocol.ts', 'options.ts'];

@@ -6,9 +6,11 @@
  *      | consumed  | not yet read | room    |
  *      ^ `offset` in the file
  */
+import type { Arena } from '../memory/arena.ts';
 import type { ByteSource } from './source.ts';
 
 export interface Chunk {
+  readonly arena: Arena;
   readonly source: ByteSource;
   octets: Uint8Array;
   view: DataView;
@@ -25,19 +27,23 @@ export interface Chunk {
 }
 
 /** `capacity` in octets is the size of a read and grows only for a record that is larger. */
-export function create(source: ByteSource, capacity: number): Chunk {
-  const octets = new Uint8Array(capacity);
-  const view = new DataView(octets.buffer);
-  return { source, octets, view, at: 0, end: 0, offset: 0, need: 1, ended: false };
+export function create(source: ByteSource, capacity: number, arena: Arena): Chunk {
+  const { octets, view } = bufferOf(arena, capacity);
+  return { arena, source, octets, view, at: 0, end: 0, offset: 0, need: 1, ended: false };
+}
+
+function bufferOf(arena: Arena, capacity: number): { octets: Uint8Array; view: DataView } {
+  const { buffer, offset } = arena.allocate(capacity);
+  return { octets: new Uint8Array(buffer, offset, capacity), view: new DataView(buffer, offset, capacity) };
 }
 
 /** Move what is not consumed to the front of the buffer, or of a new one of `capacity` octets. */
 function settle(chunk: Chunk, capacity: number): void {
   if (capacity > chunk.octets.length) {
-    const grown = new Uint8Array(capacity);
-    grown.set(chunk.octets.subarray(chunk.at, chunk.end));
-    chunk.octets = grown;
-    chunk.view = new DataView(grown.buffer);
+    const { octets, view } = bufferOf(chunk.arena, capacity);
+    octets.set(chunk.octets.subarray(chunk.at, chunk.end));
+    chunk.octets = octets;
+    chunk.view = view;
   } else if (chunk.at > 0) {
     chunk.octets.copyWithin(0, chunk.at, chunk.end);
   }

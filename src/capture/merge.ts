@@ -5,6 +5,7 @@
  * go backwards is taken in its order, as mergecap does. Packets are copied once, into an arena that the bursts point to;
  * `burst.file` is the index of the capture, and packet numbers, offsets and interfaces are those of that capture.
  */
+import { type Arena, heap } from '../memory/arena.ts';
 import { BURST_CAPACITY, create, type RecordBurst } from './burst.ts';
 import { copyOctets } from './copy.ts';
 import { CaptureError } from './error.ts';
@@ -46,9 +47,10 @@ interface Merge {
 const ARENA_LENGTH = 2 * MAXIMUM_CAPTURED_LENGTH;
 
 /** Merge `readers`, which are closed by `close` of the result. Throws what reading the first packets throws. */
-export async function merge(readers: readonly CaptureReader[]): Promise<MergedReader> {
-  const arena = new Uint8Array(ARENA_LENGTH);
-  const view = new DataView(arena.buffer);
+export async function merge(readers: readonly CaptureReader[], memory: Arena = heap): Promise<MergedReader> {
+  const { buffer, offset } = memory.allocate(ARENA_LENGTH);
+  const arena = new Uint8Array(buffer, offset, ARENA_LENGTH);
+  const view = new DataView(buffer, offset, ARENA_LENGTH);
   const state: Merge = { arena, view, heap: [], damage: [], starving: null, epochNanoseconds: 0n, packets: 0 };
   const lanes = readers.map((reader, index): Lane => ({ reader, index, burst: create(), row: 0, shift: 0, time: 0 }));
   const started: Lane[] = [];

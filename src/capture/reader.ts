@@ -10,6 +10,7 @@
  * `fill` locates records in the chunk that is in memory and never waits; `refill` reads the next chunk. A damaged or
  * truncated file throws CaptureError, from `fill` or `refill`, after all whole packets before the damage were given.
  */
+import { type Arena, heap } from '../memory/arena.ts';
 import type { Pcapng } from './blocks.ts';
 import type { RecordBurst } from './burst.ts';
 import * as chunks from './chunk.ts';
@@ -54,6 +55,8 @@ export interface OpenOptions {
   readonly file?: number;
   /** Octets of one read; 1 MiB unless said otherwise, at least 4 KiB. */
   readonly chunkLength?: number;
+  /** Where the octets are kept; the heap unless said otherwise. */
+  readonly arena?: Arena;
 }
 
 const MINIMUM_CHUNK_LENGTH = 4096;
@@ -66,7 +69,7 @@ export async function open(source: ByteSource, options: OpenOptions = {}): Promi
   try {
     const wanted = options.chunkLength ?? DEFAULT_CHUNK_LENGTH;
     const fitting = source.size === null ? wanted : Math.min(wanted, source.size + 1);
-    const chunk = chunks.create(source, Math.max(fitting, MINIMUM_CHUNK_LENGTH));
+    const chunk = chunks.create(source, Math.max(fitting, MINIMUM_CHUNK_LENGTH), options.arena ?? heap);
     return await recognise(chunk, options.file ?? 0);
   } catch (error) {
     await source.close();

@@ -4,7 +4,9 @@
  * Row `i` of every array belongs to row `i` of `records`. Addresses, ports and protocol are those of the packet that the
  * rules see: the inner one for VXLAN, the frame's own otherwise.
  */
+
 import { BURST_CAPACITY, create as createRecords, type RecordBurst } from '../capture/burst.ts';
+import { type Arena, heap } from '../memory/arena.ts';
 
 /** `verdict` of a fragment that waits for the rest of its datagram; it comes back in a later burst, judged. */
 export const HELD = 255;
@@ -63,43 +65,44 @@ export interface Burst {
 
 const ROWS = BURST_CAPACITY;
 
+/** Octets of one row in the columns that begin with 0, in those that begin with -1, and in `said`. */
+const ZERO_OCTETS = 29;
+const MINUS_OCTETS = 14;
+const SAID_OCTETS = 4;
+
 /**
- * The columns that are 0 until something is known share one buffer, those that are -1 another, so that two fills put a
- * burst back: 17 fills of a column each took 4 to 8 ns a packet.
+ * The columns that are 0 until something is known stand one behind the other, then those that are -1, so that two fills put
+ * a burst back: 17 fills of a column each took 4 to 8 ns a packet. straight.wat knows where each of them stands.
  */
-export function create(records: RecordBurst = createRecords()): Burst {
-  const zero = new ArrayBuffer(ROWS * ZERO_OCTETS);
-  const minus = new ArrayBuffer(ROWS * MINUS_OCTETS);
+export function create(records?: RecordBurst, arena: Arena = heap): Burst {
+  const { buffer, offset: zero } = arena.allocate(ROWS * (ZERO_OCTETS + MINUS_OCTETS + SAID_OCTETS));
+  const minus = zero + ROWS * ZERO_OCTETS;
   return {
-    records,
-    zeros: new Int32Array(zero),
-    minuses: new Int32Array(minus),
-    rule: new Int32Array(minus, 0, ROWS),
-    tag: new Int32Array(minus, ROWS * 4, ROWS),
-    tally: new Int32Array(minus, ROWS * 8, ROWS),
-    cell: new Int16Array(minus, ROWS * 12, ROWS),
-    mark: new Uint32Array(zero, 0, ROWS),
-    source: new Uint32Array(zero, ROWS * 4, ROWS),
-    destination: new Uint32Array(zero, ROWS * 8, ROWS),
-    faultAt: new Uint32Array(zero, ROWS * 12, ROWS),
-    sourcePort: new Uint16Array(zero, ROWS * 16, ROWS),
-    destinationPort: new Uint16Array(zero, ROWS * 18, ROWS),
-    fault: new Uint16Array(zero, ROWS * 20, ROWS),
-    verdict: new Uint8Array(zero, ROWS * 22, ROWS),
-    reason: new Uint8Array(zero, ROWS * 23, ROWS),
-    ctstate: new Uint8Array(zero, ROWS * 24, ROWS),
-    reply: new Uint8Array(zero, ROWS * 25, ROWS),
-    version: new Uint8Array(zero, ROWS * 26, ROWS),
-    protocol: new Uint8Array(zero, ROWS * 27, ROWS),
-    note: new Uint8Array(zero, ROWS * 28, ROWS),
-    said: new Int32Array(ROWS),
+    records: records ?? createRecords(arena),
+    zeros: new Int32Array(buffer, zero, (ROWS * ZERO_OCTETS) / 4),
+    minuses: new Int32Array(buffer, minus, (ROWS * MINUS_OCTETS) / 4),
+    rule: new Int32Array(buffer, minus, ROWS),
+    tag: new Int32Array(buffer, minus + ROWS * 4, ROWS),
+    tally: new Int32Array(buffer, minus + ROWS * 8, ROWS),
+    cell: new Int16Array(buffer, minus + ROWS * 12, ROWS),
+    said: new Int32Array(buffer, minus + ROWS * MINUS_OCTETS, ROWS),
+    mark: new Uint32Array(buffer, zero, ROWS),
+    source: new Uint32Array(buffer, zero + ROWS * 4, ROWS),
+    destination: new Uint32Array(buffer, zero + ROWS * 8, ROWS),
+    faultAt: new Uint32Array(buffer, zero + ROWS * 12, ROWS),
+    sourcePort: new Uint16Array(buffer, zero + ROWS * 16, ROWS),
+    destinationPort: new Uint16Array(buffer, zero + ROWS * 18, ROWS),
+    fault: new Uint16Array(buffer, zero + ROWS * 20, ROWS),
+    verdict: new Uint8Array(buffer, zero + ROWS * 22, ROWS),
+    reason: new Uint8Array(buffer, zero + ROWS * 23, ROWS),
+    ctstate: new Uint8Array(buffer, zero + ROWS * 24, ROWS),
+    reply: new Uint8Array(buffer, zero + ROWS * 25, ROWS),
+    version: new Uint8Array(buffer, zero + ROWS * 26, ROWS),
+    protocol: new Uint8Array(buffer, zero + ROWS * 27, ROWS),
+    note: new Uint8Array(buffer, zero + ROWS * 28, ROWS),
     tallies: new Int32Array(0),
   };
 }
-
-/** Octets of one row in each buffer. */
-const ZERO_OCTETS = 29;
-const MINUS_OCTETS = 14;
 
 /**
  * A word of the connection of row `i`, for whoever adds packets up by connection: rows that find what was left there with

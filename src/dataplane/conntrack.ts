@@ -14,6 +14,7 @@
  * what came of it, so that the next one need not walk. Packets that were refused are remembered for that reason alone, in
  * entries that expired before they began: they are no connections, and count for none.
  */
+import { type Arena, heap, type Place } from '../memory/arena.ts';
 import { CTSTATE } from '../rules/model.ts';
 import type { RulePacket } from '../rules/packet.ts';
 import type { Quote } from '../wire/quote.ts';
@@ -97,6 +98,9 @@ for (const [index, [request, reply]] of [
 const INITIAL_ENTRIES = 1 << 12;
 
 export interface Conntrack {
+  readonly arena: Arena;
+  /** Where the entries are, as words and as doubles. */
+  place: Place;
   words: Int32Array;
   times: Float64Array;
   /** Number of entries the table has room for, minus 1. */
@@ -131,12 +135,16 @@ export interface Conntrack {
   timeout: number;
 }
 
+const OCTETS = ENTRY_WORDS * 4;
+
 /** An empty table that refuses the connection after `limit`. */
-export function create(limit: number): Conntrack {
-  const buffer = new ArrayBuffer(INITIAL_ENTRIES * ENTRY_WORDS * 4);
+export function create(limit: number, arena: Arena = heap): Conntrack {
+  const place = arena.allocate(INITIAL_ENTRIES * OCTETS);
   return {
-    words: new Int32Array(buffer),
-    times: new Float64Array(buffer),
+    arena,
+    place,
+    words: new Int32Array(place.buffer, place.offset, INITIAL_ENTRIES * ENTRY_WORDS),
+    times: new Float64Array(place.buffer, place.offset, INITIAL_ENTRIES * ENTRY_DOUBLES),
     mask: INITIAL_ENTRIES - 1,
     used: 0,
     refusals: 0,
@@ -521,9 +529,8 @@ function grow(table: Conntrack, now: number): boolean {
   if (living >= table.limit) return false;
   let entries = INITIAL_ENTRIES;
   while (entries < (living + Math.min(table.refusals, REFUSAL_LIMIT >> 1) + 1) * 2) entries *= 2;
-  const buffer = new ArrayBuffer(entries * ENTRY_WORDS * 4);
-  const words = new Int32Array(buffer);
-  const times = new Float64Array(buffer);
+  const place = table.arena.allocate(entries * OCTETS);
+  const words = new Int32Array(place.buffer, place.offset, entries * ENTRY_WORDS);
   for (let slot = 0; slot <= table.mask; slot++) {
     if (!isLiving(table, slot, now)) continue;
     const from = slot * ENTRY_WORDS;
@@ -531,8 +538,10 @@ function grow(table: Conntrack, now: number): boolean {
     const to = vacant(words, entries - 1, old[from + FIRST]!, old[from + SECOND]!, old[from + PORTS]!);
     words.set(old.subarray(from, from + ENTRY_WORDS), to * ENTRY_WORDS);
   }
+  table.arena.release(table.place, (table.mask + 1) * OCTETS);
+  table.place = place;
   table.words = words;
-  table.times = times;
+  table.times = new Float64Array(place.buffer, place.offset, entries * ENTRY_DOUBLES);
   table.mask = entries - 1;
   table.used = living;
   table.refusals = 0;

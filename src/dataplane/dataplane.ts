@@ -1,7 +1,10 @@
 /**
  * Dataplane: everything that outlives one packet: cells, the connection table, fragments that wait, preallocated records.
  */
+
 import type { Directory } from '../foundation/directory.ts';
+import type { Arena } from '../memory/arena.ts';
+import type { InterfaceNames } from '../rules/interfaces.ts';
 import { createOutcome, createPacket, type Outcome, type RulePacket } from '../rules/packet.ts';
 import * as quote from '../wire/quote.ts';
 import * as stack from '../wire/stack.ts';
@@ -10,6 +13,8 @@ import * as conntrack from './conntrack.ts';
 import * as counters from './counters.ts';
 import * as fragments from './fragments.ts';
 import type { Late } from './late.ts';
+import * as logRecords from './log/records.ts';
+import { bindCell, createStraight, type Straight } from './straight.ts';
 
 export interface Options {
   /** UDP port of the VTEPs. */
@@ -23,6 +28,10 @@ export interface Options {
   readonly judged: readonly string[];
   /** Most connections that are remembered. */
   readonly connectionLimit: number;
+  /** Where tables and bursts are kept; with one memory, plain packets are judged by compiled code. The heap when left out. */
+  readonly arena?: Arena;
+  /** Keep what LOG rules see; `takeLines` of `log/lines.ts` must then empty it after each burst. */
+  readonly keepLogs?: boolean;
 }
 
 export interface Dataplane {
@@ -35,12 +44,18 @@ export interface Dataplane {
   readonly directory: Directory;
   /** Number of the host's end of each instance's veth pair, by the directory's instance number. */
   readonly instanceInterfaces: Int32Array;
+  /** The names behind interface numbers. */
+  readonly interfaces: InterfaceNames;
   readonly options: Options;
   readonly connections: conntrack.Conntrack;
+  /** Compiled code for plain packets to the one cell that is judged; null without one. */
+  readonly straight: Straight | null;
   readonly fragments: fragments.Fragments;
   readonly counters: counters.Counters;
   /** Results of held fragments, waiting to be handed out. */
   readonly late: Late[];
+  /** What LOG rules saw and nobody has read yet; null when it is not kept. */
+  readonly logs: logRecords.LogRecords | null;
   /** Frames whose headers are being looked at: as captured, and put together from fragments. */
   readonly layers: stack.Layers;
   readonly wholeLayers: stack.Layers;
@@ -60,6 +75,7 @@ export function create(
   cells: readonly Cell[],
   directory: Directory,
   instanceInterfaces: Int32Array,
+  interfaces: InterfaceNames,
   options: Options,
 ): Dataplane {
   const whole = new Uint8Array(WHOLE_OCTETS);
@@ -72,11 +88,14 @@ export function create(
     judgedCells: judged.reduce((sum, one) => sum + one, 0),
     directory,
     instanceInterfaces,
+    interfaces,
     options,
-    connections: conntrack.create(options.connectionLimit),
+    connections: conntrack.create(options.connectionLimit, options.arena),
+    straight: straightOf(cells, judged, options),
     fragments: fragments.create(),
     counters: counters.create(),
     late: [],
+    logs: options.keepLogs === true ? logRecords.create() : null,
     layers: stack.create(),
     wholeLayers: stack.create(),
     whole,
@@ -86,4 +105,13 @@ export function create(
     quote: quote.create(),
     touched: 0,
   };
+}
+
+function straightOf(cells: readonly Cell[], judged: Uint8Array, options: Options): Straight | null {
+  if (options.arena === undefined || options.strictChecksums || judged.indexOf(1) !== judged.lastIndexOf(1))
+    return null;
+  const cell = cells[judged.indexOf(1)];
+  const straight = cell === undefined ? null : createStraight(options.arena);
+  if (cell !== undefined && straight !== null) bindCell(straight, cell, options.vxlanPort);
+  return straight;
 }

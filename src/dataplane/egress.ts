@@ -14,6 +14,7 @@ import type { Cell } from './cell.ts';
 import * as conntrack from './conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
 import { outInterface, route, trackPacket } from './forward.ts';
+import { keepSent } from './log/keep.ts';
 
 /** Octets 0 to 3 of the VXLAN header that Linux writes for `mark` (vxlan_build_gbp_hdr): flags, D and A bits, id. */
 const DONT_LEARN = 0x00400000;
@@ -38,6 +39,7 @@ export function egress(
   trackPacket(dataplane, cell, view, inner);
   const hasGroup = vxlan.groupPolicy(view, layers.vxlan) === 1;
   send(dataplane, burst, i, cell, vxlan.mark(view, layers.vxlan), hasGroup);
+  if (dataplane.outcome.logCount !== 0) keepSent(dataplane, cell, view, inner.network, inner.end);
 }
 
 /**
@@ -46,6 +48,7 @@ export function egress(
  */
 export function send(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, mark: number, hasGroup: boolean): void {
   const { packet, connections, outcome, directory } = dataplane;
+  outcome.logCount = 0;
   const sender = lookup(directory, packet.source);
   const isLocal = packet.source === cell.vtepAddress;
   if (isLocal || (sender >= 0 && dataplane.directory.instanceCell[sender] === cell.index)) {

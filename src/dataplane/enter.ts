@@ -4,6 +4,7 @@ import type { Burst } from './burst.ts';
 import type { Cell } from './cell.ts';
 import type { Dataplane } from './dataplane.ts';
 import { forward } from './forward.ts';
+import { keepLink } from './log/records.ts';
 import { hold, isFragment, isWholeCut, settle } from './reassemble.ts';
 import { decide, describe } from './row.ts';
 import { REASON, VERDICT } from './verdict.ts';
@@ -26,6 +27,7 @@ export function enter(
     forward(dataplane, burst, i, cell, view, stack, inInterface, mark);
     return;
   }
+  if (dataplane.logs !== null) keepLink(dataplane.logs, view, stack.link);
   const frames = hold(dataplane, burst, i, view, stack, mark);
   const first = frames.find((frame) => frame.from === 0);
   if (first === undefined) return;

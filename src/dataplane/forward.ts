@@ -20,6 +20,7 @@ import { type Cell, reasonOf } from './cell.ts';
 import * as conntrack from './conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
 import { ACCEPTED, broadcastOf, routing } from './decapsulate.ts';
+import { keepArrived } from './log/keep.ts';
 import { isPickUp } from './tcp-state.ts';
 import { TRANSPORT } from './transport.ts';
 import { REASON, VERDICT } from './verdict.ts';
@@ -140,11 +141,13 @@ export function forward(
     notForwarded(dataplane, burst, i, cell);
   } else if (way === ROUTE.LOCAL) {
     input(dataplane, burst, i, cell);
+    if (dataplane.outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 0);
   } else if (ipv4.timeToLive(view, stack.network) <= 1) {
     decide(burst, i, VERDICT.DROP, REASON.IP4_TTL);
   } else {
     packet.outInterface = outInterface(dataplane, cell, way, instance);
     walkForward(dataplane, burst, i, cell, way);
+    if (dataplane.outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 1);
   }
 }
 

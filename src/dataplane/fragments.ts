@@ -15,6 +15,8 @@ const LIFETIME = 30e9;
 const MEMORY_LIMIT = 4 << 20;
 /** Longest IPv4 payload that a total length of 16 bits allows behind a header of 20 octets. */
 const LONGEST = 65_535 - 20;
+/** In octet 6 of the IPv4 header. */
+const DONT_FRAGMENT = 0x40;
 
 /** One fragment as it stood in the capture. */
 export interface HeldFrame {
@@ -133,9 +135,17 @@ export function evict(fragments: Fragments): HeldFrame[] {
   return evicted;
 }
 
+const sizeOf = (frame: HeldFrame): number => frame.headerLength + frame.to - frame.from;
+
+/** Whether none is larger than the largest one with DF (ip_frag_reasm: max_df_size against max_size). */
+function forbidsFragments(frames: readonly HeldFrame[]): boolean {
+  const largest = Math.max(...frames.map(sizeOf));
+  return frames.some((frame) => sizeOf(frame) === largest && (frame.datagram[6]! & DONT_FRAGMENT) !== 0);
+}
+
 /**
- * Put a complete datagram together in `into`: the IPv4 header of its first fragment, cleared of its fragment fields, and
- * as much of the payload as was captured without a gap. Returns the end of it; the declared end is `total`.
+ * Put a complete datagram together in `into`: the IPv4 header of its first fragment, cleared of its fragment fields but for
+ * DF where a largest fragment had it, and as much of the payload as was captured without a gap. Returns the end of it; the declared end is `total`.
  */
 export function assemble(
   frames: readonly HeldFrame[],
@@ -148,7 +158,7 @@ export function assemble(
   const total = header + ordered.at(-1)!.to;
   into[2] = total >>> 8;
   into[3] = total & 0xff;
-  into[6] = 0;
+  into[6] = forbidsFragments(frames) ? DONT_FRAGMENT : 0;
   into[7] = 0;
   let end = header;
   for (const frame of ordered) {

@@ -30,21 +30,39 @@ import { enter } from './enter.ts';
 import { decidePlain, survey } from './plain.ts';
 import { hold, isFragment, isWholeCut, releaseExpired, settle } from './reassemble.ts';
 import { decide, describe, isCut, refuse } from './row.ts';
+import { bindBurst, bindTables, type Straight } from './straight.ts';
 import { tap } from './tap.ts';
 import { REASON, VERDICT } from './verdict.ts';
 
 /** Judge every row of `burst`. */
 export function judge(dataplane: Dataplane, burst: Burst): void {
-  const { records } = burst;
   reset(burst);
-  dataplane.touched = survey(dataplane, burst);
+  const { straight } = dataplane;
   const { words } = dataplane.connections;
-  const straight = !dataplane.options.strictChecksums;
-  for (let i = 0; i < records.count; i++) {
-    if (dataplane.fragments.queues.size !== 0) releaseExpired(dataplane, records.time[i]!);
-    if (!straight || !decidePlain(dataplane, burst, i)) judgeGeneral(dataplane, burst, i);
+  const cell = dataplane.cells[dataplane.judged.indexOf(1)];
+  if (straight !== null && cell !== undefined && bindBurst(straight, cell, dataplane, burst)) {
+    judgeCompiled(dataplane, burst, straight, cell);
+    straight.burst = burst;
+  } else {
+    dataplane.touched = survey(dataplane, burst);
+    for (let i = 0; i < burst.records.count; i++) judgeRow(dataplane, burst, i);
   }
   keepTallies(dataplane, burst, words);
+}
+
+/** Let compiled code judge what it can, and do the rest in between, in the order of the rows. */
+function judgeCompiled(dataplane: Dataplane, burst: Burst, straight: Straight, cell: Cell): void {
+  const { at, run } = straight;
+  const { count } = burst.records;
+  dataplane.touched = straight.touch(at);
+  for (let i = run(at, 0); i < count; i = bindTables(straight, cell, dataplane) ? run(at, i + 1) : i + 1) {
+    judgeRow(dataplane, burst, i);
+  }
+}
+
+function judgeRow(dataplane: Dataplane, burst: Burst, i: number): void {
+  if (dataplane.fragments.queues.size !== 0) releaseExpired(dataplane, burst.records.time[i]!);
+  if (dataplane.options.strictChecksums || !decidePlain(dataplane, burst, i)) judgeGeneral(dataplane, burst, i);
 }
 
 /** The table may have moved to other words meanwhile; then what rows say of the old ones holds no more. */

@@ -24,6 +24,7 @@ import { type Cell, reasonOf } from './cell.ts';
 import * as conntrack from './conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
 import { send } from './egress.ts';
+import { keepPlain, keepPlainSent } from './log/keep.ts';
 import { isPickUp } from './tcp-state.ts';
 import { TRANSPORT } from './transport.ts';
 import { REASON, VERDICT } from './verdict.ts';
@@ -187,7 +188,8 @@ function decideInner(
   const ports = view.getInt32(at + INNER_TRANSPORT);
   const tunnel = view.getInt32(at + VXLAN);
   const now = burst.records.time[i]!;
-  let slot = conntrack.findPorted(connections, cell.index, protocol, source, destination, ports, hashes[i]!);
+  const hashed = conntrack.hashOf(source | 0, destination | 0, ports);
+  let slot = conntrack.findPorted(connections, cell.index, protocol, source, destination, ports, hashed);
   if (saidOf(connections, slot, tunnel) === 0 && !isToContainer(dataplane, source, destination, cell)) return false;
   burst.version[i] = 4;
   burst.cell[i] = cell.index;
@@ -203,7 +205,7 @@ function decideInner(
   const length = view.getUint16(at + INNER_IPV4 + 2);
   if (dataplane.judgedCells !== 1) {
     leave(dataplane, burst, i, view.getUint32(at + OUTER_IPV4 + 12), flags, length);
-    slot = conntrack.findPorted(connections, cell.index, protocol, source, destination, ports, hashes[i]!);
+    slot = conntrack.findPorted(connections, cell.index, protocol, source, destination, ports, hashed);
   }
   conntrack.trackFound(connections, slot, protocol, flags, now);
   burst.ctstate[i] = connections.ctstate;
@@ -297,6 +299,7 @@ function walk(
   packet.ctstate = connections.ctstate;
   packet.connectionMark = conntrack.connectionMark(connections);
   cell.filter.evaluate(cell.forwardChain, packet, outcome);
+  if (outcome.logCount !== 0) keepPlain(dataplane, cell, burst.records.view, burst.records.at[i]!);
   const verdict = outcome.verdict;
   burst.rule[i] = outcome.rule;
   burst.mark[i] = outcome.mark;
@@ -349,11 +352,13 @@ function leave(dataplane: Dataplane, burst: Burst, i: number, underlay: number, 
   const { protocol, source, destination } = packet;
   const ports = (packet.sourcePort << 16) | packet.destinationPort;
   packet.mark = 0;
-  const slot = conntrack.findPorted(connections, sender.index, protocol, source, destination, ports, hashes[i]!);
+  const hashed = conntrack.hashOf(source | 0, destination | 0, ports);
+  const slot = conntrack.findPorted(connections, sender.index, protocol, source, destination, ports, hashed);
   conntrack.trackFound(connections, slot, protocol, flags, packet.time);
   packet.ctstate = connections.ctstate;
   packet.connectionMark = conntrack.connectionMark(connections);
   send(dataplane, burst, i, sender, burst.mark[i]!, burst.tag[i]! >= 0);
+  if (dataplane.outcome.logCount !== 0) keepPlainSent(dataplane, sender, burst.records.view, burst.records.at[i]!);
 }
 
 function fillPacket(dataplane: Dataplane, burst: Burst, i: number, flags: number, length: number): void {

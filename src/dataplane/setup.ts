@@ -2,6 +2,7 @@
 import { createDirectory } from '../foundation/directory.ts';
 import { hostVethName, VTEP_NAME, vtepAddress, vtepMac } from '../foundation/lease.ts';
 import type { Foundation, Cell as FoundationCell } from '../foundation/model.ts';
+import { type Arena, heap } from '../memory/arena.ts';
 import { compile } from '../rules/compile.ts';
 import type { Backend } from '../rules/evaluator.ts';
 import { InterfaceNames } from '../rules/interfaces.ts';
@@ -37,9 +38,9 @@ export function createDataplane(
     interfaces.number(hostVethName(address)),
   );
   const cells = foundation.cells.map((cell, index) =>
-    createCell(foundation, cell, index, rules.get(cell.name), interfaces),
+    createCell(foundation, cell, index, rules.get(cell.name), interfaces, options.arena ?? heap),
   );
-  return create(cells, directory, instanceInterfaces, options);
+  return create(cells, directory, instanceInterfaces, interfaces, options);
 }
 
 function createCell(
@@ -48,9 +49,10 @@ function createCell(
   index: number,
   rules: CellRules | undefined,
   interfaces: InterfaceNames,
+  arena: Arena,
 ): Cell {
   const table = (rules === undefined ? undefined : tableOf(rules.ruleset, 'filter')) ?? EMPTY_FILTER;
-  const filter = compile(table, interfaces, { backend: rules?.backend ?? 'nft' });
+  const filter = compile(table, interfaces, { backend: rules?.backend ?? 'nft', arena });
   const mac = vtepMac(cell.lease);
   const forwardChain = filter.prepare('FORWARD');
   return {

@@ -8,7 +8,9 @@
  */
 import { BURST_CAPACITY } from '../capture/burst.ts';
 import { type Burst, HELD, NOTE, setTally, tallyOf } from '../dataplane/burst.ts';
+import { type Straight, tally } from '../dataplane/straight.ts';
 import { VERDICT } from '../dataplane/verdict.ts';
+import { type Arena, heap, type Place } from '../memory/arena.ts';
 import { CTSTATE } from '../rules/model.ts';
 
 /** What an address stands for: an app by index, a cell by index, or itself. */
@@ -50,12 +52,18 @@ const ICMP_ECHO = 8;
 
 export interface FlowTable {
   readonly ends: Ends;
+  readonly straight: Straight | null;
+  readonly arena: Arena;
+  /** Where the rows are, as words and as doubles. */
+  place: Place;
   words: Int32Array;
   values: Float64Array;
   mask: number;
   rows: number;
   /** Packets that found no row of their own. */
   overflow: number;
+  /** Rows of a burst that have to be looked up. */
+  readonly missing: Int32Array;
   /** What looking ahead read; of no use to anybody. */
   touched: number;
   /** Sign of this table's tallies; a new one whenever rows have moved. */
@@ -74,15 +82,23 @@ const nextSign = (): number => {
 
 const INITIAL_ROWS = 256;
 
-export function create(ends: Ends): FlowTable {
-  const buffer = new ArrayBuffer(INITIAL_ROWS * WORDS * 4);
+const ROW_OCTETS = WORDS * 4;
+
+/** An empty table. `straight` is the dataplane's, if compiled code is to add up the packets that it judged. */
+export function create(ends: Ends, straight: Straight | null = null): FlowTable {
+  const arena = straight?.arena ?? heap;
+  const place = arena.allocate(INITIAL_ROWS * ROW_OCTETS);
   return {
     ends,
-    words: new Int32Array(buffer),
-    values: new Float64Array(buffer),
+    straight,
+    arena,
+    place,
+    words: new Int32Array(place.buffer, place.offset, INITIAL_ROWS * WORDS),
+    values: new Float64Array(place.buffer, place.offset, INITIAL_ROWS * DOUBLES),
     mask: INITIAL_ROWS - 1,
     rows: 0,
     overflow: 0,
+    missing: straight?.notes ?? new Int32Array(BURST_CAPACITY),
     touched: 0,
     sign: nextSign(),
   };
@@ -114,36 +130,44 @@ const isDenied = (verdict: number): boolean =>
  */
 const keys = new Int32Array(BURST_CAPACITY * KEY_WORDS);
 const hashes = new Int32Array(BURST_CAPACITY);
-/** Rows of the burst that have to be looked up. */
-const rows = new Int32Array(BURST_CAPACITY);
 
 /** Add the rows of a judged burst. Rows without an IPv4 packet are not flows and are left to the counters. */
 export function add(table: FlowTable, burst: Burst): void {
+  const { straight, place } = table;
+  if (straight !== null && straight.burst === burst && place.buffer === straight.memory.buffer)
+    addMissing(table, burst, tally(straight, place.offset, table.sign));
+  else addMissing(table, burst, addKnown(table, burst));
+}
+
+/** Add the rows whose connection knows its row, and list the others in `missing`. Gives how many these are. */
+function addKnown(table: FlowTable, burst: Burst): number {
   const { count } = burst.records;
   let missing = 0;
   for (let i = 0; i < count; i++) {
     const word = tallyOf(burst, i);
     if ((word & ~ROW_MASK) === table.sign) addTo(table, burst, i, word & ROW_MASK);
-    else if (isFlow(burst, i)) rows[missing++] = i;
+    else if (isFlow(burst, i)) table.missing[missing++] = i;
   }
-  if (missing > 0) addMissing(table, burst, missing);
+  return missing;
 }
 
-/** Add the first `count` of `rows`, which must be looked up. */
+/** Look up the rows of the first `count` in `missing`, and add them. */
 function addMissing(table: FlowTable, burst: Burst, count: number): void {
+  const { missing } = table;
   for (let index = 0; index < count; index++) {
-    writeKey(table, burst, rows[index]!);
-    hashes[rows[index]!] = hash(keys, rows[index]! * KEY_WORDS);
+    const i = missing[index]!;
+    writeKey(table, burst, i);
+    hashes[index] = hash(keys, i * KEY_WORDS);
   }
   table.touched = touch(table, count);
-  for (let index = 0; index < count; index++) addRow(table, burst, rows[index]!);
+  for (let index = 0; index < count; index++) addRow(table, burst, missing[index]!, hashes[index]!);
 }
 
 const isFlow = (burst: Burst, i: number): boolean => burst.version[i] === 4 && burst.verdict[i] !== HELD;
 
 function touch({ words, mask }: FlowTable, count: number): number {
   let sum = 0;
-  for (let index = 0; index < count; index++) sum += words[(hashes[rows[index]!]! & mask) * WORDS + KIND_VERDICT]!;
+  for (let index = 0; index < count; index++) sum += words[(hashes[index]! & mask) * WORDS + KIND_VERDICT]!;
   return sum;
 }
 
@@ -166,8 +190,8 @@ function writeKey(table: FlowTable, burst: Burst, i: number): void {
 
 const kindOf = (end: number): number => (end < 0 ? END.ADDRESS : end & 3);
 
-function addRow(table: FlowTable, burst: Burst, i: number): void {
-  const row = place(table, i * KEY_WORDS, hashes[i]!);
+function addRow(table: FlowTable, burst: Burst, i: number, hashed: number): void {
+  const row = place(table, i * KEY_WORDS, hashed);
   if (row < 0) {
     table.overflow += 1;
     return;
@@ -236,8 +260,8 @@ const isSame = (words: Int32Array, at: number, key: number): boolean =>
 function grow(table: FlowTable): void {
   const { words, mask } = table;
   const rows = (mask + 1) * 2;
-  const buffer = new ArrayBuffer(rows * WORDS * 4);
-  const grown = new Int32Array(buffer);
+  const place = table.arena.allocate(rows * ROW_OCTETS);
+  const grown = new Int32Array(place.buffer, place.offset, rows * WORDS);
   for (let row = 0; row <= mask; row++) {
     const at = row * WORDS;
     if (words[at + KIND_VERDICT] === 0) continue;
@@ -245,8 +269,10 @@ function grow(table: FlowTable): void {
     while (grown[to * WORDS + KIND_VERDICT] !== 0) to = (to + 1) & (rows - 1);
     grown.set(words.subarray(at, at + WORDS), to * WORDS);
   }
+  table.arena.release(table.place, (mask + 1) * ROW_OCTETS);
+  table.place = place;
   table.words = grown;
-  table.values = new Float64Array(buffer);
+  table.values = new Float64Array(place.buffer, place.offset, rows * DOUBLES);
   table.mask = rows - 1;
   table.sign = nextSign();
 }

@@ -38,7 +38,7 @@ export async function play(
   observers: readonly Observer[],
   stop: Stop = () => false,
 ): Promise<Playback> {
-  const burst = bursts.create();
+  const burst = bursts.create(undefined, dataplane.options.arena);
   const lateBurst = bursts.create();
   const playback: Playback = { first: Number.NaN, last: Number.NaN, backwards: 0, damage: null };
   const observe = async (seen: Burst): Promise<void> => {

@@ -4,6 +4,7 @@
  * Each built-in chain is planned on its own when it is first prepared. It has two plans: one for regular packets, and one
  * for packets whose transport header no match can read (see condition.ts), which is made when the first of them comes.
  */
+import { type Arena, heap } from '../memory/arena.ts';
 import { builtInChain, type ChainIndex, indexChains } from './chains.ts';
 import { type Condition, conditionsOf, type Operands } from './condition.ts';
 import { type Backend, createCounters, type Evaluator } from './evaluator.ts';
@@ -25,6 +26,8 @@ export interface CompileOptions {
   readonly meters?: Meters;
   /** How many rules inlining may write more than once; see flatten.ts. */
   readonly copies?: number;
+  /** Where the sums of ways are kept; the heap unless given. */
+  readonly arena?: Arena;
 }
 
 /** The plans of one built-in chain. */
@@ -47,6 +50,7 @@ interface Source {
   /** Shared by all plans; its ranges are written anew after each planning. */
   readonly context: Context;
   readonly copies: number;
+  readonly arena: Arena;
 }
 
 /** Compile `table`. Throws ChainError when its chains do not fit together. */
@@ -64,7 +68,7 @@ export function compile(table: Table, interfaces: InterfaceNames, options: Compi
     ranges: new Int32Array(0),
   };
   const copies = options.copies ?? defaultCopies(rules.rules.length);
-  const source: Source = { rules, chains, operands, context, copies };
+  const source: Source = { rules, chains, operands, context, copies, arena: options.arena ?? heap };
   const matchers: (Matcher | undefined)[] = chains.names.map(() => undefined);
   const counters = createCounters(rules.rules.length, chains.names.length);
 
@@ -115,7 +119,7 @@ function planOf(source: Source, chain: number, regular: boolean): Plan {
     return known[id];
   };
   const flat = flatten(rules, chains, chain, conditions, source.copies);
-  const plan = layOut(flat, regular, chains.names.length);
+  const plan = layOut(flat, regular, chains.names.length, source.arena);
   while (context.covered.length < operands.patterns.length) {
     context.covered.push(new Int8Array(operands.interfaces.size).fill(-1));
   }

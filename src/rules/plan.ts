@@ -15,6 +15,7 @@
  * elementary intervals (`intervals`: count, then per interval its lowest port, then per interval first and end of its own
  * list in `positions`), each list ending behind the first entry that decides on the port alone.
  */
+import type { Arena } from '../memory/arena.ts';
 import { type Condition, isFence, OP } from './condition.ts';
 import { ACTION, type Flat, type Label } from './flatten.ts';
 import { emit } from './program.ts';
@@ -81,7 +82,7 @@ interface Builder {
 }
 
 /** Lay out `flat`. `depth` is the number of chains, which bounds the return stack. */
-export function layOut(flat: Flat, regular: boolean, depth: number): Plan {
+export function layOut(flat: Flat, regular: boolean, depth: number, arena: Arena): Plan {
   const tuples = chooseTuples(flat.entries);
   const size = flat.entries.length;
   const builder: Builder = {
@@ -125,7 +126,7 @@ export function layOut(flat: Flat, regular: boolean, depth: number): Plan {
     hits: new Float64Array(size * 2),
     losses: new Float64Array(loses ? size * 4 : 0),
     policy: new Float64Array(2),
-    ways: createWays(),
+    ways: createWays(size, arena),
     cursors: new Int32Array(tuples.length),
     ends: new Int32Array(tuples.length),
     heads: new Int32Array(tuples.length),

@@ -2,7 +2,7 @@
  * Ways: walks that packets have taken through a plan, so that a packet that is bound to take one again need not walk.
  *
  * A walk notes its steps: which entry matched, which barrier or header stopped it, whether the policy decided. Two walks
- * with the same steps and the same outcome are one way, and have one number. Whoever keeps that number beside what the
+ * with the same steps are one way, and have one number; verdict and deciding rule follow from the last step. Whoever keeps that number beside what the
  * walk depended on (the addresses, the mark, the state of the connection) can count the next packet on the way instead of
  * walking. The counters of the rules stay exact: packets counted on ways are paid out to their steps when somebody reads
  * (`settle`).
@@ -10,6 +10,7 @@
  * A walk has no number when something that it asked may answer differently for the next packet: a limit, the flags of a TCP
  * header, or a rule that logs.
  */
+import type { Arena, Place } from '../memory/arena.ts';
 import type { Outcome } from './packet.ts';
 
 /** Steps of one way; longer walks have no number. */
@@ -25,29 +26,41 @@ export interface Ways {
   /** Steps of the walk under way, and 1 when it asked something that may answer differently next time. */
   count: number;
   changing: number;
-  /** Way `n` is the words from `starts[n]` to `starts[n + 1]`: verdict, rule, mark, steps. The walk under way comes last. */
+  /** Way `n` is the steps from `starts[n]` to `starts[n + 1]`. The walk under way comes last. */
   words: Int32Array;
   starts: Int32Array;
   size: number;
   /** From hash to number, open addressing; 0 is free, else number + 1. */
   slots: Int32Array;
+  /** Number + 1 of the way that consists of one match alone, by position: that of most packets which a policy allows. */
+  readonly singles: Int32Array;
   /** Packets and octets counted on each way since `settle`, alternating. */
   sums: Float64Array;
+  readonly arena: Arena;
+  /** Where `sums` is. */
+  place: Place;
 }
 
 const INITIAL_WAYS = 256;
-/** Words ahead of the steps. */
-const HEAD = 3;
+/** Octets of one way in `sums`. */
+const SUM_OCTETS = 16;
 
-export const createWays = (): Ways => ({
-  count: 0,
-  changing: 0,
-  words: new Int32Array(INITIAL_WAYS * 8 + HEAD + STEP_LIMIT),
-  starts: new Int32Array(INITIAL_WAYS + 1),
-  size: 0,
-  slots: new Int32Array(INITIAL_WAYS * 2),
-  sums: new Float64Array(INITIAL_WAYS * 2),
-});
+/** No ways yet, for a plan of `positions` entries. */
+export function createWays(positions: number, arena: Arena): Ways {
+  const place = arena.allocate(INITIAL_WAYS * SUM_OCTETS);
+  return {
+    count: 0,
+    changing: 0,
+    words: new Int32Array(INITIAL_WAYS * 8 + STEP_LIMIT),
+    starts: new Int32Array(INITIAL_WAYS + 1),
+    size: 0,
+    slots: new Int32Array(INITIAL_WAYS * 2),
+    singles: new Int32Array(positions),
+    sums: new Float64Array(place.buffer, place.offset, INITIAL_WAYS * 2),
+    arena,
+    place,
+  };
+}
 
 /** A walk begins. */
 export function begin(ways: Ways): void {
@@ -57,19 +70,26 @@ export function begin(ways: Ways): void {
 
 /** Note a step of the walk under way. */
 export function step(ways: Ways, position: number, kind: number): void {
-  if (ways.count < STEP_LIMIT) ways.words[ways.starts[ways.size]! + HEAD + ways.count] = (position << 2) | kind;
+  if (ways.count < STEP_LIMIT) ways.words[ways.starts[ways.size]! + ways.count] = (position << 2) | kind;
   ways.count += 1;
 }
 
-/** The number of the way that the last walk took to `outcome`, or -1 when it has none. */
+/** The number of the way that the last walk took, which ended in `outcome`; -1 when it has none. */
 export function wayOf(ways: Ways, outcome: Outcome): number {
   if (ways.changing !== 0 || ways.count > STEP_LIMIT || outcome.logCount !== 0) return -1;
+  const first = ways.words[ways.starts[ways.size]!]!;
+  if (ways.count !== 1 || (first & 3) !== STEP.MATCHED) return search(ways);
+  const known = ways.singles[first >>> 2]!;
+  if (known !== 0) return known - 1;
+  const way = search(ways);
+  ways.singles[first >>> 2] = way + 1;
+  return way;
+}
+
+function search(ways: Ways): number {
   const { words, starts, size, slots } = ways;
   const at = starts[size]!;
-  const end = at + HEAD + ways.count;
-  words[at] = outcome.verdict;
-  words[at + 1] = outcome.rule;
-  words[at + 2] = outcome.mark | 0;
+  const end = at + ways.count;
   const mask = slots.length - 1;
   let slot = hash(words, at, end) & mask;
   for (let known = slots[slot]!; known !== 0; known = slots[slot]!) {
@@ -81,7 +101,7 @@ export function wayOf(ways: Ways, outcome: Outcome): number {
   starts[size + 1] = end;
   ways.size += 1;
   if (ways.size === starts.length - 1) grow(ways);
-  if (end + HEAD + STEP_LIMIT > words.length) ways.words = copyOf(words, words.length * 2);
+  if (end + STEP_LIMIT > words.length) ways.words = copyOf(words, words.length * 2);
   return size;
 }
 
@@ -102,8 +122,11 @@ function isSame(words: Int32Array, at: number, end: number, other: number, other
 function grow(ways: Ways): void {
   const { words, size } = ways;
   ways.starts = copyOf(ways.starts, size * 2 + 1);
-  const sums = new Float64Array(size * 4);
+  const { buffer, offset } = ways.arena.allocate(size * SUM_OCTETS * 2);
+  const sums = new Float64Array(buffer, offset, size * 4);
   sums.set(ways.sums);
+  ways.arena.release(ways.place, size * SUM_OCTETS);
+  ways.place = { buffer, offset };
   ways.sums = sums;
   const slots = new Int32Array(size * 4);
   for (let way = 0; way < size; way++) {
@@ -133,8 +156,7 @@ export function settle(ways: Ways, tallies: Tallies): void {
   for (let way = 0; way < ways.size; way++) {
     const packets = sums[way * 2]!;
     if (packets === 0) continue;
-    for (let at = starts[way]! + HEAD; at < starts[way + 1]!; at++)
-      pay(tallies, words[at]!, packets, sums[way * 2 + 1]!);
+    for (let at = starts[way]!; at < starts[way + 1]!; at++) pay(tallies, words[at]!, packets, sums[way * 2 + 1]!);
     sums[way * 2] = 0;
     sums[way * 2 + 1] = 0;
   }

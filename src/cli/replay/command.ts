@@ -6,6 +6,7 @@ import { type CaptureReader, open, type RecordSource } from '../../capture/reade
 import type { Dataplane } from '../../dataplane/dataplane.ts';
 import { createDataplane } from '../../dataplane/setup.ts';
 import { VERDICT_NAMES } from '../../dataplane/verdict.ts';
+import { type Arena, heap, reserve } from '../../memory/arena.ts';
 import { createEnds } from '../../replay/ends.ts';
 import * as flows from '../../replay/flows.ts';
 import { type Playback, play } from '../../replay/player.ts';
@@ -20,7 +21,8 @@ import {
 } from '../sources/options.ts';
 import { styleFor } from '../style.ts';
 import { printable } from '../text.ts';
-import { type Inputs, openOutputs } from './outputs.ts';
+import type { Inputs } from './output.ts';
+import { openOutputs } from './outputs.ts';
 import { report } from './report.ts';
 import { describeRule, SCHEMA_VERSION } from './verdict-lines.ts';
 
@@ -30,6 +32,9 @@ interface ReplayOptions extends SourceOptions {
   readonly verdicts?: string;
   readonly write?: string;
   readonly split?: string;
+  readonly kernLog?: string;
+  readonly iptablesLog?: string;
+  readonly saveCounters?: string;
   readonly strictChecksums?: boolean;
   readonly connections: number;
   readonly top: number;
@@ -64,6 +69,9 @@ export function replayCommand(): Command {
     .option('--verdicts <file>', 'write a line of JSON per packet')
     .option('-w, --write <file>', 'write a pcapng with the verdict in the comment of every packet')
     .option('--split <directory>', 'write one pcapng per verdict')
+    .option('--kern-log <file>', 'write what the LOG rules log, as lines of kern.log')
+    .option('--iptables-log <file>', 'write the JSON that iptables-logger makes of those lines')
+    .option('--save-counters <directory>', "write each cell's filter rules with their counters, as iptables-save -c")
     .option(
       '--strict-checksums',
       'drop for wrong UDP checksums, as a cell does; without it they are taken for offloading',
@@ -82,10 +90,14 @@ Examples:
   $ tagplane replay capture.pcapng --foundation foundation.yaml
   $ tagplane replay eth0.pcap --foundation cells.yaml --iptables cell-b=iptables-save.txt
   $ tagplane replay a.pcap b.pcap.gz --foundation foundation.yaml -w judged.pcapng
+  $ tagplane replay capture.pcapng --foundation foundation.yaml --logging --kern-log kern.log
   $ tcpdump -i eth0 -w - port 4789 | tagplane replay - --foundation foundation.yaml --ndjson
 
 A frame to a known cell is judged by that cell. A frame from a known cell feeds that cell's
 connection tracking, so that replies are known. docs/replay.md explains verdicts and reasons.`;
+
+/** Address space for everything that grows with the capture; only what is used of it takes memory. */
+const ARENA_LIMIT = 2 ** 31;
 
 /** The captures, opened, as one source of records. */
 interface Opened {
@@ -93,10 +105,10 @@ interface Opened {
   readonly readers: readonly CaptureReader[];
 }
 
-async function openCaptures(paths: readonly string[]): Promise<Opened> {
+async function openCaptures(paths: readonly string[], arena: Arena): Promise<Opened> {
   const readers: CaptureReader[] = [];
-  for (const [file, path] of paths.entries()) readers.push(await open(await openSource(path), { file }));
-  return { source: readers.length === 1 ? readers[0]! : await merge(readers), readers };
+  for (const [file, path] of paths.entries()) readers.push(await open(await openSource(path), { file, arena }));
+  return { source: readers.length === 1 ? readers[0]! : await merge(readers, arena), readers };
 }
 
 function inputsOf({ source, readers }: Opened, paths: readonly string[]): Inputs {
@@ -116,19 +128,30 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
   if (readings > 1) throw new UsageError('standard input (-) can be read once: give the others as files');
   const sources = await loadSources(options);
   for (const warning of sources.warnings) process.stderr.write(`tagplane: ${printable(warning)}\n`);
+  const arena = reserve(ARENA_LIMIT) ?? heap;
   const dataplane = createDataplane(sources.foundation, sources.rules, {
     vxlanPort: sources.foundation.overlay.port,
     strictChecksums: options.strictChecksums === true,
     connectionLimit: options.connections,
     judged: sources.cells,
+    arena,
+    keepLogs: options.kernLog !== undefined || options.iptablesLog !== undefined,
   });
-  const opened = await openCaptures(paths);
+  const opened = await openCaptures(paths, arena);
   const outputs = await openOutputs(
-    { verdicts: options.verdicts, write: options.write, split: options.split, ndjson: options.ndjson === true },
+    {
+      verdicts: options.verdicts,
+      write: options.write,
+      split: options.split,
+      kernLog: options.kernLog,
+      iptablesLog: options.iptablesLog,
+      saveCounters: options.saveCounters,
+      ndjson: options.ndjson === true,
+    },
     dataplane,
     inputsOf(opened, paths),
   );
-  const table = flows.create(createEnds(dataplane.directory));
+  const table = flows.create(createEnds(dataplane.directory), dataplane.straight);
   const interruption = watchForInterruption();
   const began = process.hrtime.bigint();
   let playback: Playback;

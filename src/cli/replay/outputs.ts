@@ -1,10 +1,8 @@
 /**
  * What a replay writes beside its report: one line of JSON per packet, captures with the verdict in each packet's
- * comment, one capture per verdict. Files appear under their names when they are complete, and not before.
+ * comment, one capture per verdict, the lines of LOG rules, rules with their counters. Files appear under their names when they are complete, and not before.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { OutputError } from '../../capture/error.ts';
 import { openSink } from '../../capture/file.ts';
 import { type TextWriter, textWriter } from '../../capture/text.ts';
 import { type PcapngWriter, pcapngWriter } from '../../capture/writer.ts';
@@ -14,24 +12,11 @@ import { REASONS, VERDICT_NAMES } from '../../dataplane/verdict.ts';
 import { lookup } from '../../foundation/directory.ts';
 import type { Observer } from '../../replay/player.ts';
 import { printable } from '../text.ts';
+import { openCounterOutputs } from './counter-outputs.ts';
+import { makeDirectory } from './directory.ts';
+import { openLogOutputs } from './log-outputs.ts';
+import type { Inputs, Output, OutputOptions } from './output.ts';
 import { createVerdictLines, isFinal } from './verdict-lines.ts';
-
-export interface OutputOptions {
-  /** Paths; `-` is standard output. Undefined where nothing is asked for. */
-  readonly verdicts: string | undefined;
-  readonly write: string | undefined;
-  readonly split: string | undefined;
-  /** Verdict lines on standard output. */
-  readonly ndjson: boolean;
-}
-
-/** The captures that are being read, as outputs need them. */
-export interface Inputs {
-  readonly files: readonly string[];
-  readonly epochNanoseconds: () => bigint;
-  /** Name and snapshot length of an interface of a file. */
-  readonly describe: (file: number, index: number) => { readonly name: string; readonly snapLength: number };
-}
 
 export interface Outputs {
   readonly observers: readonly Observer[];
@@ -39,12 +24,6 @@ export interface Outputs {
   finish(): Promise<void>;
   /** Leave nothing behind. */
   abort(): Promise<void>;
-}
-
-interface Output {
-  readonly observe: Observer;
-  readonly finish: () => Promise<void>;
-  readonly abort: () => Promise<void>;
 }
 
 /** Open what `options` asks for. Throws OutputError. */
@@ -73,6 +52,8 @@ function openAll(options: OutputOptions, dataplane: Dataplane, inputs: Inputs, o
   if (options.verdicts !== undefined) outputs.push(verdictLines(options.verdicts, dataplane, inputs));
   if (options.write !== undefined) outputs.push(annotated(options.write, dataplane, inputs));
   if (options.split !== undefined) outputs.push(split(options.split, dataplane, inputs));
+  openLogOutputs(options, dataplane, inputs, outputs);
+  if (options.saveCounters !== undefined) openCounterOutputs(options.saveCounters, dataplane, inputs, outputs);
 }
 
 function verdictLines(path: string, dataplane: Dataplane, inputs: Inputs): Output {
@@ -135,16 +116,6 @@ function annotated(path: string, dataplane: Dataplane, inputs: Inputs): Output {
     finish: () => opened().writer.finish(),
     abort: async () => open?.writer.abort(),
   };
-}
-
-function makeDirectory(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (error) {
-    const systemCode = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    const what = `cannot be made a directory: ${systemCode}`;
-    throw new OutputError({ code: 'output.write', path, systemCode, what }, error);
-  }
 }
 
 function split(directory: string, dataplane: Dataplane, inputs: Inputs): Output {

@@ -1,0 +1,30 @@
+/** Output: one thing that a replay writes beside its report; what it is told of the captures, and what it can be asked. */
+import type { Observer } from '../../replay/player.ts';
+
+export interface OutputOptions {
+  /** Paths; `-` is standard output. Undefined where nothing is asked for. */
+  readonly verdicts: string | undefined;
+  readonly write: string | undefined;
+  readonly split: string | undefined;
+  readonly kernLog: string | undefined;
+  readonly iptablesLog: string | undefined;
+  readonly saveCounters: string | undefined;
+  /** Verdict lines on standard output. */
+  readonly ndjson: boolean;
+}
+
+/** The captures that are being read, as outputs need them. */
+export interface Inputs {
+  readonly files: readonly string[];
+  readonly epochNanoseconds: () => bigint;
+  /** Name and snapshot length of an interface of a file. */
+  readonly describe: (file: number, index: number) => { readonly name: string; readonly snapLength: number };
+}
+
+export interface Output {
+  readonly observe: Observer;
+  /** Put it under its final name. */
+  readonly finish: () => Promise<void>;
+  /** Leave nothing behind. */
+  readonly abort: () => Promise<void>;
+}

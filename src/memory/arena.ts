@@ -1,0 +1,86 @@
+/**
+ * Arena: memory for what lives as long as a replay: the octets of a capture, bursts, tables that grow.
+ *
+ * `heap` hands out buffers of their own. `reserve` makes one large memory that compiled code can reach as well, and hands out
+ * places in that; pages of it that nobody has written to cost nothing.
+ */
+
+/** What this project uses of WebAssembly; its types come with browsers, not with Node. */
+export interface Memory {
+  readonly buffer: ArrayBuffer;
+}
+interface Assembly {
+  readonly Memory: new (size: { initial: number; maximum: number }) => Memory;
+  readonly Module: new (code: Uint8Array<ArrayBuffer>) => object;
+  readonly Instance: new (
+    module: object,
+    imports: Readonly<Record<string, Readonly<Record<string, Memory>>>>,
+  ) => { readonly exports: Readonly<Record<string, unknown>> };
+}
+declare const WebAssembly: Assembly;
+export const assembly: Assembly = WebAssembly;
+
+/** Octets of an arena: `length` of them from `offset` of `buffer`, all zero. */
+export interface Place {
+  readonly buffer: ArrayBuffer;
+  readonly offset: number;
+}
+
+export interface Arena {
+  /** The memory that places are in; null for places that have nothing in common. */
+  readonly memory: Memory | null;
+  /** A place of `length` octets at a multiple of 64. */
+  allocate(length: number): Place;
+  /** Give back a place that was allocated with this length. */
+  release(place: Place, length: number): void;
+}
+
+export const heap: Arena = {
+  memory: null,
+  allocate: (length) => ({ buffer: new ArrayBuffer(length), offset: 0 }),
+  release: () => {},
+};
+
+const PAGE = 65_536;
+const LINE = 64;
+
+const rounded = (length: number): number => Math.ceil(length / LINE) * LINE;
+
+/**
+ * An arena of at most `limit` octets of one memory; null where the machine has no room for one. When it is full, further
+ * places come from the heap.
+ */
+export function reserve(limit: number): Arena | null {
+  let memory: Memory;
+  try {
+    const pages = Math.ceil(limit / PAGE);
+    memory = new assembly.Memory({ initial: pages, maximum: pages });
+  } catch {
+    return null;
+  }
+  const { buffer } = memory;
+  const free = new Map<number, number[]>();
+  // Nothing is at 0, so that a forgotten pointer points nowhere.
+  let next = LINE;
+  return {
+    memory,
+    allocate(length) {
+      const size = rounded(length);
+      const offset = free.get(size)?.pop();
+      if (offset !== undefined) {
+        new Uint8Array(buffer, offset, size).fill(0);
+        return { buffer, offset };
+      }
+      if (next + size > buffer.byteLength) return heap.allocate(length);
+      next += size;
+      return { buffer, offset: next - size };
+    },
+    release(place, length) {
+      if (place.buffer !== buffer) return;
+      const size = rounded(length);
+      const known = free.get(size);
+      if (known === undefined) free.set(size, [place.offset]);
+      else known.push(place.offset);
+    },
+  };
+}
