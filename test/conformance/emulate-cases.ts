@@ -396,5 +396,32 @@ export const CASES: readonly CraftedFrame[] = [
   ...UNANSWERED_CASES,
 ];
 
+/** How the frames of `CASES` end whose packets wait for neighbours. */
+export const WAITING = UNANSWERED_CASES.length;
+
+const ETHERNET = 14;
+const INNER_PACKET = 64;
+/** Addresses stay: a changed one would wait for a neighbour that nobody knows. */
+const ADDRESSES = [12, 20];
+
+/** `count` frames of the cases, each with octets of its innermost packet changed; the header checksum is made right again. */
+export function randomCases(draw: (below: number) => number, count: number): CraftedFrame[] {
+  const certain = CASES.slice(0, -WAITING);
+  return Array.from({ length: count }, (_, i) => {
+    const { what, tap, octets } = certain[draw(certain.length)]!;
+    const isTunnelled = tap.endsWith('/eth0') && !tap.includes('/s-') && octets.length > INNER_PACKET + 28;
+    const network = isTunnelled && draw(4) !== 0 ? INNER_PACKET : ETHERNET;
+    const packet = octets.slice(network);
+    for (let n = 1 + draw(2); n > 0; n--) {
+      const at = draw(Math.min(packet.length, 44));
+      if (at < ADDRESSES[0]! || at >= ADDRESSES[1]!)
+        packet[at] = draw(3) === 0 ? packet[at]! ^ (1 << draw(8)) : draw(256);
+    }
+    const length = (packet[0]! & 0xf) * 4;
+    const right = draw(8) !== 0 && length >= 20 && length <= packet.length ? mended(packet) : packet;
+    return { what: `${i}: ${what}, changed`, tap, octets: Uint8Array.from([...octets.slice(0, network), ...right]) };
+  });
+}
+
 /** The container whose host's device has a small MTU, and that MTU. */
 export const NARROW = { address: address(ORDERS), tap: 'cell-b/s-010255002008', mtu: 1300 };

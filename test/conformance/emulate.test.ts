@@ -22,8 +22,9 @@ import {
   type Travelled,
   travelAs,
 } from '../dataplane/emulate/emulating.ts';
+import { createRandom } from '../support/evaluation.ts';
 import { skip } from '../support/shared.ts';
-import { CASES, type CraftedFrame, NARROW } from './emulate-cases.ts';
+import { CASES, type CraftedFrame, NARROW, randomCases, WAITING } from './emulate-cases.ts';
 import { DEFAULT_LAB, iptablesIn, type Lab, type LabOptions, labObstacle, withLab } from './lab.ts';
 import { hostVeth, underlayMac, VTEP_DEVICE } from './lab-names.ts';
 import { run, sleep } from './lab-shell.ts';
@@ -55,11 +56,10 @@ for line in sys.stdin:
     time.sleep(float(wait))
 `;
 
-const BETWEEN_FRAMES = 0.03;
+const BETWEEN_FRAMES = 0.02;
 /** Time for three requests a second apart, for three more about the answer to them, and the slack of timers. */
 const AFTER_LAST = 7;
-/** The last frames wait for neighbours: far enough apart that the kernel's timers keep their order. */
-const WAITING_FRAMES = 6;
+const RANDOM_FRAMES = 300;
 const BETWEEN_WAITING = 0.2;
 
 /** The switch between the cells tells of its groups; nobody sends IGMP plainly on these devices. */
@@ -124,7 +124,12 @@ interface Observed {
 }
 
 /** Send all cases and read what every tap saw, in nanoseconds from the first case. */
-async function observe(lab: Lab, cases: readonly CraftedFrame[], directory: string): Promise<Observed> {
+async function observe(
+  lab: Lab,
+  cases: readonly CraftedFrame[],
+  waiting: number,
+  directory: string,
+): Promise<Observed> {
   const places = placesOf(lab);
   const taps = places.map(({ tap, namespace, device }, index): Tap => {
     const filter = device === 'eth0' ? SWITCH_IS_SILENT : '';
@@ -134,7 +139,7 @@ async function observe(lab: Lab, cases: readonly CraftedFrame[], directory: stri
   await lab.capture(taps, async () => {
     const input = cases.map(({ tap, octets }, index) => {
       const { namespace, device } = senderOf(lab, places, tap);
-      const wait = index >= cases.length - WAITING_FRAMES ? BETWEEN_WAITING : BETWEEN_FRAMES;
+      const wait = index >= cases.length - waiting ? BETWEEN_WAITING : BETWEEN_FRAMES;
       return `${namespace} ${device} ${Buffer.from(octets).toString('hex')} ${wait}`;
     });
     const { stdout } = run('python3', ['-c', PROGRAM], { input: `${input.join('\n')}\n` });
@@ -158,16 +163,21 @@ async function observe(lab: Lab, cases: readonly CraftedFrame[], directory: stri
 const caseAt = (sent: readonly number[], time: number): number => sent.findLastIndex((one) => one <= time);
 
 /** The differences, by case and tap. The frames that wait are taken together, in any order: a second has jiffies to spare. */
-function differences(cases: readonly CraftedFrame[], { sent, taps }: Observed, ours: Travelled): string[] {
+function differences(
+  cases: readonly CraftedFrame[],
+  waiting: number,
+  { sent, taps }: Observed,
+  ours: Travelled,
+): string[] {
   const found: string[] = [];
-  const last = cases.length - WAITING_FRAMES;
+  const last = cases.length - Math.max(waiting, 1);
   const inWindow = (frames: readonly { hex: string; time: number }[], index: number): string[] => {
     const shown = frames.filter(({ time }) => Math.min(caseAt(sent, time), last) === index).map(({ hex }) => hex);
     return index === last ? shown.sort() : shown;
   };
   for (const [tap, packets] of taps) {
     const mine = seenIn(ours, tap);
-    for (const [index, { what }] of cases.slice(0, cases.length - WAITING_FRAMES + 1).entries()) {
+    for (const [index, { what }] of cases.slice(0, last + 1).entries()) {
       const theirs = inWindow(packets, index);
       const own = inWindow(mine, index);
       if (own.join() !== theirs.join())
@@ -185,35 +195,42 @@ const rulesOf = (lab: Lab, backend: LabOptions['backend']): Map<string, CellRule
     }),
   );
 
-for (const backend of ['nft', 'legacy'] as const) {
-  const name = `${backend}: every tap of two cells sees what the kernel’s taps see`;
-  const problem = labObstacle(backend, ['python3', 'iptables']);
-  if (problem !== undefined) skip(test, name, problem.message);
-  else {
-    test(name, async () => {
-      const directory = mkdtempSync(join(tmpdir(), 'tagplane-emulate-'));
-      try {
-        await withLab(foundation, { ...DEFAULT_LAB, backend }, async (lab) => {
-          prepare(lab);
-          const setup: Setup = {
-            foundation,
-            rules: rulesOf(lab, backend),
-            options: { mtus: new Map([[NARROW.tap, NARROW.mtu]]) },
-            dataplane: { strictChecksums: true },
-          };
-          const observed = await observe(lab, CASES, directory);
-          const inputs = CASES.map(({ tap, octets }, i) => ({ tap, octets, time: observed.sent[i]! }));
-          const expected = new Map([...observed.taps].map(([tap, packets]) => [tap, packets.map(({ hex }) => hex)]));
-          const until = observed.sent.at(-1)! + AFTER_LAST * 1e9;
-          const ours = travelAs({ ...setup, until }, inputs, expected);
-          assert.ok([...expected.values()].flat().length > 3 * CASES.length);
-          assert.is(differences(CASES, observed, ours).join('\n'), '');
-        });
-      } finally {
-        rmSync(directory, { recursive: true });
-      }
+/** Send `cases` into a lab and into emulated cells, and hold what all taps saw against each other. */
+async function compare(backend: LabOptions['backend'], cases: readonly CraftedFrame[], waiting: number): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'tagplane-emulate-'));
+  try {
+    await withLab(foundation, { ...DEFAULT_LAB, backend }, async (lab) => {
+      prepare(lab);
+      const observed = await observe(lab, cases, waiting, directory);
+      const inputs = cases.map(({ tap, octets }, i) => ({ tap, octets, time: observed.sent[i]! }));
+      const expected = new Map([...observed.taps].map(([tap, packets]) => [tap, packets.map(({ hex }) => hex)]));
+      const setup: Setup = {
+        foundation,
+        rules: rulesOf(lab, backend),
+        options: { mtus: new Map([[NARROW.tap, NARROW.mtu]]) },
+        dataplane: { strictChecksums: true },
+        until: observed.sent.at(-1)! + AFTER_LAST * 1e9,
+      };
+      const ours = travelAs(setup, inputs, expected);
+      assert.ok([...expected.values()].flat().length > 2 * cases.length);
+      assert.is(differences(cases, waiting, observed, ours).join('\n'), '');
     });
+  } finally {
+    rmSync(directory, { recursive: true });
   }
+}
+
+for (const backend of ['nft', 'legacy'] as const) {
+  const problem = labObstacle(backend, ['python3', 'iptables']);
+  const labTest = (name: string, body: () => Promise<void>): void => {
+    if (problem === undefined) test(name, body);
+    else skip(test, name, problem.message);
+  };
+  labTest(`${backend}: every tap of two cells sees what the kernel’s taps see`, () => compare(backend, CASES, WAITING));
+  const seed = Number(process.env.TAGPLANE_SEED ?? '20261123');
+  labTest(`${backend}: so it does for frames changed at random, TAGPLANE_SEED=${seed}`, () =>
+    compare(backend, randomCases(createRandom(seed), RANDOM_FRAMES), 0),
+  );
 }
 
 test.run();

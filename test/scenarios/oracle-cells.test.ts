@@ -63,8 +63,8 @@ async function casesOf(file: string): Promise<Case[]> {
 const kernelReason = (kernel: string): string | undefined => /REASON [\w.]+:(\w+)/.exec(kernel)?.[1];
 
 /** Reasons by the kernel's names of the packets that ended otherwise than at a program or a container. */
-const reasonsOf = ({ fates }: Travelled): (string | null)[] =>
-  fates.filter(({ verdict }) => verdict !== HELD && verdict > 1).map(({ reason }) => REASONS[reason]!.kernel);
+const reasonsOf = ({ fates }: Travelled): string[] =>
+  fates.filter(({ verdict }) => verdict !== HELD && verdict > 1).map(({ reason }) => REASONS[reason]!.kernel ?? 'none');
 
 const oracleRules = (): CellRules => {
   const file = join(FIXTURES, 'oracle-cell.iptables-save');
@@ -144,17 +144,18 @@ sharedTest(test, FOLDER, 'the forwarding cell delivers, answers and drops what t
       .filter(({ device, direction }) => device === tap && direction === DIRECTION.IN)
       .map(({ octets }) => octets.length - 14);
     const expected = /delivered=\[([\d, ]*)\]/.exec(one.kernel)?.[1] ?? '';
-    if (delivered.join(', ') !== expected) wrong.push(`${one.name}: delivered ${delivered}, the kernel ${expected}`);
+    if (delivered.join(', ') !== expected)
+      wrong.push(`${one.name}: delivered ${delivered.join(', ')}, the kernel ${expected}`);
     const replies = repliesOf(travelled).join('; ');
     const kernelReplies = (/REPLY (.*)$/.exec(one.kernel)?.[1] ?? '')
       .split('; ')
       .filter((text) => text.includes('ICMP'));
     if (replies !== kernelReplies.join('; '))
-      wrong.push(`${one.name}: answered ${replies}, the kernel ${kernelReplies}`);
+      wrong.push(`${one.name}: answered ${replies}, the kernel ${kernelReplies.join('; ')}`);
     const reason = kernelReason(one.kernel);
     const isOurs = expected === '' && reason !== undefined && reason !== 'NOT_SPECIFIED';
     if (isOurs && !reasonsOf(travelled).includes(reason))
-      wrong.push(`${one.name}: dropped for ${reasonsOf(travelled)}, the kernel ${reason}`);
+      wrong.push(`${one.name}: dropped for ${reasonsOf(travelled).join(' ')}, the kernel ${reason}`);
   }
   assert.equal(wrong, []);
 });
@@ -197,12 +198,12 @@ sharedTest(test, FOLDER, 'the VTEP takes, marks and drops the frames that the ke
     const mark = /mark=(0x[0-9a-f]+)/.exec(one.kernel)?.[1];
     if (/DROPPED before/.test(one.kernel) === inside.length > 0) say(`${inside.length} came out of the tunnel`);
     if (/^(?:DELIVERED|ACCEPTED)/.test(one.kernel) !== isTaken)
-      say(isTaken ? 'taken' : `dropped ${reasonsOf(travelled)}`);
+      say(isTaken ? 'taken' : `dropped ${reasonsOf(travelled).join(' ')}`);
     const fate = travelled.fates.find(({ verdict }) => verdict === 1);
     if (mark !== undefined && fate !== undefined && fate.mark !== Number(mark)) say(`mark ${fate.mark}`);
     const reason = kernelReason(one.kernel);
     if (reason !== undefined && reason !== 'NOT_SPECIFIED' && !reasonsOf(travelled).includes(reason))
-      say(`dropped for ${reasonsOf(travelled)}`);
+      say(`dropped for ${reasonsOf(travelled).join(' ')}`);
   }
   assert.ok(compared > 100, `${compared} cases`);
   assert.equal(wrong, []);

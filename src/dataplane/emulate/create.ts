@@ -12,7 +12,7 @@ import { createPool } from './frame.ts';
 import { localOut } from './local-out.ts';
 import { createNeighbour } from './neighbour.ts';
 import { preferredSource } from './route.ts';
-import { type Listens, NO_TRANSLATION, NOBODY_LISTENS, type Observer, type Translation } from './seams.ts';
+import { type Listens, NOBODY_LISTENS, noTranslation, type Observer, type Translation } from './seams.ts';
 
 /** What is plugged in. */
 export interface Parts {
@@ -41,7 +41,7 @@ export function createEmulation(dataplane: Dataplane, options: Options, parts: P
     backlog: { frames: [], devices: [], next: 0 },
     unresolved: [],
     draws: parts.draws,
-    translation: parts.translation ?? NO_TRANSLATION,
+    translation: parts.translation ?? noTranslation(dataplane),
     listens: parts.listens ?? NOBODY_LISTENS,
     observer: parts.observer,
     now: 0,

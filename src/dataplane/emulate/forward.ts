@@ -11,9 +11,8 @@ import { drop } from './end.ts';
 import { CAST, type Frame, REDIRECT } from './frame.ts';
 import { forwardOptions } from './options.ts';
 import { output } from './output.ts';
-import { refuse, walk } from './packet.ts';
-import { redirect } from './redirect.ts';
-import { reject } from './reject.ts';
+import { walk } from './packet.ts';
+import { refuse } from './reject.ts';
 
 const FRAGMENTATION_NEEDED = 4;
 const TTL_AND_PROTOCOL = 8;
@@ -50,12 +49,12 @@ function countDown(view: DataView, network: number): void {
 }
 
 /**
- * The rules. The kernel sends a redirect before it asks them; here it leaves behind them, just before the packet does,
- * because the connection that was looked up stays in one place. nat lets no redirect about a connection pass that it has
- * not finished with (nf_nat_icmp_reply_translation).
+ * The rules. The kernel sends a redirect before it asks them; here it leaves behind them, just before the packet or the
+ * answer does, because what was found out about the packet stays in one place. nat lets no redirect about a connection
+ * pass that it has not finished with (nf_nat_icmp_reply_translation).
  */
 function filter(emulation: Emulation, host: Host, frame: Frame): void {
-  const { packet, outcome, connections } = emulation.dataplane;
+  const { packet, connections } = emulation.dataplane;
   packet.outInterface = emulation.devices[frame.out]!.interface;
   if (frame.redirect === REDIRECT.SENT && emulation.options.nat && connections.pending)
     frame.redirect = REDIRECT.HELD_BACK;
@@ -65,11 +64,5 @@ function filter(emulation: Emulation, host: Host, frame: Frame): void {
     output(emulation, host, frame);
     return;
   }
-  const { verdict, rule } = outcome;
-  if (frame.redirect !== REDIRECT.NO) redirect(emulation, host, frame);
-  // The redirect had a way of its own through OUTPUT, and left its outcome.
-  outcome.verdict = verdict;
-  outcome.rule = rule;
-  reject(emulation, host, frame, outcome);
-  refuse(emulation, host, frame, outcome);
+  refuse(emulation, host, frame);
 }

@@ -14,8 +14,8 @@ import { sendEcho, sendError, sendReset } from './answer.ts';
 import type { Emulation, Host } from './emulation.ts';
 import { drop, end } from './end.ts';
 import { CAST, type Frame } from './frame.ts';
-import { confirm, describe, isDamaged, refuse, walk } from './packet.ts';
-import { reject } from './reject.ts';
+import { confirm, describe, isDamaged, walk } from './packet.ts';
+import { refuse } from './reject.ts';
 import { vxlanReceive } from './vxlan-receive.ts';
 
 const IGMP = 2;
@@ -24,12 +24,11 @@ const PORT_UNREACHABLE = 3;
 
 /** Deliver `frame`, which was tracked and is for the host. */
 export function input(emulation: Emulation, host: Host, frame: Frame): void {
-  const { packet, outcome } = emulation.dataplane;
+  const { packet } = emulation.dataplane;
   packet.outInterface = 0;
   if (frame.verified === VERIFIED.VALID && frame.largestFragment === 0) frame.verified = VERIFIED.UNNECESSARY;
   if (!walk(emulation, host, frame, host.cell.inputChain)) {
-    reject(emulation, host, frame, outcome);
-    refuse(emulation, host, frame, outcome);
+    refuse(emulation, host, frame);
     return;
   }
   packet.mark = frame.mark;

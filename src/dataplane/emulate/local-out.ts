@@ -7,7 +7,7 @@ import type { Emulation, Host } from './emulation.ts';
 import { drop } from './end.ts';
 import { type Frame, LOCAL } from './frame.ts';
 import { output } from './output.ts';
-import { refuse, track, walk } from './packet.ts';
+import { endRefused, track, walk } from './packet.ts';
 import { routeOutput } from './route.ts';
 
 /** Send the IPv4 packet at `network`. */
@@ -27,7 +27,7 @@ export function localOut(emulation: Emulation, host: Host, frame: Frame): void {
   }
   frame.mark = packet.mark;
   if (!walk(emulation, host, frame, host.outputChain)) {
-    refuse(emulation, host, frame, outcome);
+    endRefused(emulation, host, frame, outcome.verdict);
     return;
   }
   if (rule >= 0) {

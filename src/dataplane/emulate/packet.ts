@@ -1,13 +1,11 @@
 /** What rules and connection tracking see of a frame's IPv4 packet, and its connection. */
-import { CTSTATE } from '../../rules/model.ts';
-import { type Outcome, RULE_VERDICT } from '../../rules/packet.ts';
+import { RULE_VERDICT, type RuleVerdict } from '../../rules/packet.ts';
 import * as integrity from '../../wire/integrity.ts';
 import { locate } from '../../wire/layers.ts';
 import { LINKTYPE } from '../../wire/protocol.ts';
 import { VERIFIED } from '../answer/rejected-checksum.ts';
 import { reasonOf } from '../cell.ts';
 import * as conntrack from '../conntrack.ts';
-import { trackPacket } from '../forward.ts';
 import { read, TRANSPORT } from '../transport.ts';
 import { REASON, VERDICT } from '../verdict.ts';
 import type { Emulation, Host } from './emulation.ts';
@@ -36,7 +34,7 @@ export function track(emulation: Emulation, host: Host, frame: Frame, arrived: b
   describe(emulation, host, frame);
   const { dataplane } = emulation;
   const { packet, layers } = dataplane;
-  trackPacket(dataplane, host.cell, frame.view, layers.outer);
+  emulation.translation.track(host.cell, frame.view, layers.outer);
   if (arrived) checkTransport(emulation, frame);
   frame.ctstate = packet.ctstate;
 }
@@ -62,34 +60,37 @@ export const isDamaged = (status: number): boolean =>
 
 /**
  * Walk chain `chain` of the filter table. True when the rules let `frame` on; its mark, reason and deciding rule are
- * what they said. When not, the caller answers and calls `refuse`.
+ * what they said. When not, the caller ends it.
  */
 export function walk(emulation: Emulation, host: Host, frame: Frame, chain: number): boolean {
-  const { packet, outcome, connections } = emulation.dataplane;
+  const { packet, outcome } = emulation.dataplane;
   packet.mark = frame.mark;
   host.cell.filter.evaluate(chain, packet, outcome);
   frame.mark = outcome.mark;
   frame.rule = outcome.rule;
   frame.reason = reasonOf(host.cell, outcome.verdict, outcome.rule, packet.ctstate);
   if (outcome.verdict !== RULE_VERDICT.ACCEPT) return false;
-  if (outcome.connectionMark !== packet.connectionMark && !connections.pending && connections.slot >= 0)
-    conntrack.setConnectionMark(connections, outcome.connectionMark);
   packet.mark = outcome.mark;
   return true;
 }
 
-/** End `frame` as the last walk over rules said. */
-export function refuse(emulation: Emulation, host: Host, frame: Frame, outcome: Outcome): void {
-  const verdict = outcome.verdict === RULE_VERDICT.REJECT ? VERDICT.REJECT : VERDICT.DROP;
-  end(emulation, frame, host.cell.index, verdict, frame.reason, frame.rule);
+/** End `frame`, which the last walk refused with `verdict` (one of RULE_VERDICT). */
+export function endRefused(emulation: Emulation, host: Host, frame: Frame, verdict: RuleVerdict): void {
+  const ours = verdict === RULE_VERDICT.REJECT ? VERDICT.REJECT : VERDICT.DROP;
+  end(emulation, frame, host.cell.index, ours, frame.reason, frame.rule);
 }
 
-/** Remember the connection of the packet that was tracked last; false when the table is full and `frame` was dropped. */
+/**
+ * Remember the connection of the packet that was tracked last, with the mark that the walk before gave it; false when the
+ * table is full and `frame` was dropped.
+ */
 export function confirm(emulation: Emulation, host: Host, frame: Frame): boolean {
-  if (conntrack.confirm(emulation.dataplane.connections, emulation.now)) return true;
-  drop(emulation, frame, host.cell.index, REASON.CONNTRACK_FULL);
-  return false;
+  const { packet, outcome, connections } = emulation.dataplane;
+  if (!emulation.translation.confirm(emulation.now)) {
+    drop(emulation, frame, host.cell.index, REASON.CONNTRACK_FULL);
+    return false;
+  }
+  if (outcome.connectionMark !== packet.connectionMark && connections.slot >= 0)
+    conntrack.setConnectionMark(connections, outcome.connectionMark);
+  return true;
 }
-
-/** Whether the packet belongs to no connection that it could open or join. */
-export const isInvalid = (frame: Frame): boolean => frame.ctstate === CTSTATE.INVALID;

@@ -1,12 +1,17 @@
-/** REJECT: net/ipv4/netfilter/ipt_REJECT.c. The rule says with what; the packet itself is dropped by the caller. */
-import { type Outcome, RULE_VERDICT } from '../../rules/packet.ts';
+/** What the rules did not let through: net/ipv4/netfilter/ipt_REJECT.c for those that the sender is told about. */
+import { RULE_VERDICT } from '../../rules/packet.ts';
 import { sendReject } from './answer.ts';
 import { type Emulation, type Host, NO_REJECT } from './emulation.ts';
-import type { Frame } from './frame.ts';
+import { type Frame, REDIRECT } from './frame.ts';
+import { endRefused } from './packet.ts';
+import { redirect } from './redirect.ts';
 
-/** Answer `frame` when the walk that `outcome` tells of ended at a rule that rejects. */
-export function reject(emulation: Emulation, host: Host, frame: Frame, outcome: Outcome): void {
-  if (outcome.verdict !== RULE_VERDICT.REJECT) return;
-  const code = host.rejections[outcome.rule] ?? NO_REJECT;
+/** End `frame`, which the last walk refused; its sender is told of a shorter way, and answered when a rule rejects it. */
+export function refuse(emulation: Emulation, host: Host, frame: Frame): void {
+  // The answer is walked through rules of its own.
+  const { verdict, rule } = emulation.dataplane.outcome;
+  const code = verdict === RULE_VERDICT.REJECT ? host.rejections[rule]! : NO_REJECT;
+  if (frame.redirect !== REDIRECT.NO) redirect(emulation, host, frame);
   if (code !== NO_REJECT) sendReject(emulation, host, frame, code);
+  endRefused(emulation, host, frame, verdict);
 }

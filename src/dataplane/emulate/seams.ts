@@ -2,14 +2,27 @@
  * Seams: what is plugged into the emulation. What is not plugged in does nothing.
  */
 import type { RulePacket } from '../../rules/packet.ts';
+import type { Stack } from '../../wire/stack.ts';
+import type { Cell } from '../cell.ts';
+import * as conntrack from '../conntrack.ts';
+import type { Dataplane } from '../dataplane.ts';
+import { trackPacket } from '../forward.ts';
 import type { Frame } from './frame.ts';
 
 /**
- * The mangle and nat tables. `cell` is a cell's index, `packet` holds what rules see of the IPv4 packet in
+ * Connections and what tables but filter do at each hook: mangle and nat, with a tracking that knows translated
+ * connections. `cell` is a cell's index, `packet` (the dataplane's) holds what rules see of the IPv4 packet in
  * `[frame.network, frame.end)`. A translation that changes addresses or ports changes the octets and their checksums, and
  * `packet` with them; a mark goes into `packet.mark`. False drops the packet.
  */
 export interface Translation {
+  /**
+   * Find the connection of the packet at `stack` in `view`, which `packet` describes: its state and mark go into `packet`,
+   * the rest into the dataplane's `connections`, as `trackPacket` does it.
+   */
+  track(cell: Cell, view: DataView, stack: Stack): void;
+  /** Remember the connection that was tracked last; false when the packet has to be dropped. */
+  confirm(now: number): boolean;
   prerouting(cell: number, packet: RulePacket, frame: Frame): boolean;
   input(cell: number, packet: RulePacket, frame: Frame): boolean;
   output(cell: number, packet: RulePacket, frame: Frame): boolean;
@@ -34,5 +47,14 @@ export interface Observer {
 
 const passes = (): boolean => true;
 
-export const NO_TRANSLATION: Translation = { prerouting: passes, input: passes, output: passes, postrouting: passes };
+/** Connections as `dataplane` has them, and no translation. */
+export const noTranslation = (dataplane: Dataplane): Translation => ({
+  track: (cell, view, stack) => trackPacket(dataplane, cell, view, stack),
+  confirm: (now) => conntrack.confirm(dataplane.connections, now),
+  prerouting: passes,
+  input: passes,
+  output: passes,
+  postrouting: passes,
+});
+
 export const NOBODY_LISTENS: Listens = () => false;

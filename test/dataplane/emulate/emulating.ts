@@ -141,7 +141,8 @@ function learn(drawn: Map<number, number>, ours: readonly string[], expected: re
     next = found + 1;
     for (const at of isVxlan(frame) ? [OUTER_ID, OUTER_PORT, INNER_ID] : [OUTER_ID]) {
       const [mine, theirs] = [frame, expected[found]!].map((one) => Number.parseInt(one.slice(at, at + 4), 16));
-      if (drawn.has(mine!)) drawn.set(mine!, theirs!);
+      // A number that a sender chose may look like one that was drawn; it stands for itself.
+      if (drawn.get(mine!) === mine) drawn.set(mine!, theirs!);
     }
   }
 }
