@@ -20,7 +20,13 @@ type Variant = (base: Base, chance: Chance) => Uint8Array;
 const ETHERNET = 14;
 const VXLAN_AT = ETHERNET + 20 + 8;
 
-const payloadOf = ({ ends, ports }: Base): number[] => udp(ends, ports[0], ports[1], [...'tagplane conform'].map((c) => c.charCodeAt(0)));
+const payloadOf = ({ ends, ports }: Base): number[] =>
+  udp(
+    ends,
+    ports[0],
+    ports[1],
+    [...'tagplane conform'].map((c) => c.charCodeAt(0)),
+  );
 const packetOf = (base: Base, fields: Parameters<typeof ipv4>[3] = {}): Uint8Array =>
   ipv4(base.ends, 17, payloadOf(base), { identification: base.identification, ...fields });
 const frameOf = (base: Base, packet: Iterable<number>, envelope: Envelope = {}): Uint8Array =>
@@ -137,13 +143,13 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
   'outer: reserved flag': outer(6, 0x80),
   'outer: no-operation options': (base) => frameOf(base, packetOf(base), { outerOptions: [1, 1, 1, 1] }),
   'outer: option with a bad length': (base) => frameOf(base, packetOf(base), { outerOptions: [7, 200, 4, 0] }),
-  'outer: source route': (base) =>
-    frameOf(base, packetOf(base), { outerOptions: [0x83, 7, 4, 10, 0, 0, 1, 0] }),
+  'outer: source route': (base) => frameOf(base, packetOf(base), { outerOptions: [0x83, 7, 4, 10, 0, 0, 1, 0] }),
   'outer: source is loopback': (base) => frameOf(base, packetOf(base), { source: '127.0.0.1' }),
   'outer: source is broadcast': (base) => frameOf(base, packetOf(base), { source: '255.255.255.255' }),
   'outer: source is the cell': (base) => frameOf(base, packetOf(base), { source: base.cell.underlay }),
   'outer: source is unknown': (base) => frameOf(base, packetOf(base), { source: '10.0.0.99' }),
-  'outer: padding behind the packet': (base) => Uint8Array.from([...frameOf(base, packetOf(base)), ...Array(30).fill(0)]),
+  'outer: padding behind the packet': (base) =>
+    Uint8Array.from([...frameOf(base, packetOf(base)), ...Array<number>(30).fill(0)]),
   'ECN: outer and inner': (base, chance) =>
     frameOf(base, packetOf(base, { typeOfService: chance.between(0, 3) }), { typeOfService: chance.between(0, 3) }),
   'inner: version 7': inner(0, 0x75),
@@ -159,7 +165,7 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
   'inner: TTL 0': inner(8, 0),
   'inner: TTL 1': inner(8, 1),
   'inner: reserved flag': inner(6, 0x80),
-  'inner: padding behind the packet': (base) => frameOf(base, [...packetOf(base), ...Array(12).fill(0)]),
+  'inner: padding behind the packet': (base) => frameOf(base, [...packetOf(base), ...Array<number>(12).fill(0)]),
   'inner: option with a bad length': (base) => frameOf(base, packetOf(base, { options: [7, 200, 4, 0] })),
   'inner: source route': (base) => frameOf(base, packetOf(base, { options: [0x83, 7, 4, 10, 0, 0, 1, 0] })),
   'inner: source is loopback': (base) => spoofed(base, '127.0.0.1'),
@@ -183,8 +189,7 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
   'TCP: header length 16': transport(6, (base) => patched(segment(base, FLAG.SYN), 12, 0x40)),
   'TCP: header length beyond the packet': transport(6, (base) => patched(segment(base, FLAG.SYN), 12, 0xf0)),
   'TCP: any flags': (base, chance) => transport(6, (one) => segment(one, chance.between(0, 255)))(base, chance),
-  'ICMP: cut short': (base, chance) =>
-    transport(1, () => icmp(8, 0, 1).slice(0, chance.between(0, 7)))(base, chance),
+  'ICMP: cut short': (base, chance) => transport(1, () => icmp(8, 0, 1).slice(0, chance.between(0, 7)))(base, chance),
   'ICMP: wrong checksum': transport(1, () => patched(icmp(8, 0, 1), 2, 0x12, 0x34)),
   'ICMP: any type': (base, chance) =>
     transport(1, () => icmp(chance.between(0, 255), chance.between(0, 3), 5, chance.octets(8)))(base, chance),

@@ -31,7 +31,10 @@ export function createChance(seed: number): Chance {
     percent: (percent) => between(0, 99) < percent,
     pick,
     weighted(items) {
-      let left = between(1, items.reduce((sum, [weight]) => sum + weight, 0));
+      let left = between(
+        1,
+        items.reduce((sum, [weight]) => sum + weight, 0),
+      );
       for (const [weight, item] of items) {
         left -= weight;
         if (left <= 0) return item;

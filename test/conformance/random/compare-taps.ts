@@ -8,9 +8,9 @@ import { emulate, type Passed } from './emulate-side.ts';
 import { isPiece, look } from './fate.ts';
 import type { KernelResult } from './kernel.ts';
 import { count, type Mismatch } from './mismatch.ts';
-import type { Event } from './wire-lab.ts';
 import { type Known, normalise } from './normalise.ts';
 import type { Case, FrameStep } from './step.ts';
+import type { Event } from './wire-lab.ts';
 
 const ARP = 0x0806;
 
@@ -22,7 +22,7 @@ function knownOf(frames: readonly FrameStep[]): Known {
     return seen === null ? [] : [seen];
   });
   return {
-    keys: new Set(looks.map(({ key }) => key)),
+    keys: new Set(looks.map(({ fingerprint }) => fingerprint)),
     sourceless: new Set(looks.map(({ sourceless }) => sourceless)),
   };
 }
@@ -45,7 +45,7 @@ function isTimer(octets: Uint8Array, known: Known): boolean {
   const type = (octets[12]! << 8) | octets[13]!;
   if (type === ARP) return true;
   const seen = look(octets);
-  return seen !== null && seen.answer === '3/1' && !known.keys.has(seen.key);
+  return seen !== null && seen.answer === '3/1' && !known.keys.has(seen.fingerprint);
 }
 
 export function compareTaps(one: Case, kernel: KernelResult): Comparison {

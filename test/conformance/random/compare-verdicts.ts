@@ -7,10 +7,10 @@ import { type Arrival, arrivalsOf, claimsToBeFrom, isOwnAnswer, isPiece, isUnans
 import { type JudgedEpoch, type Judgement, judgeCell } from './judge-side.ts';
 import type { EpochResult, KernelResult } from './kernel.ts';
 import { count, type Mismatch } from './mismatch.ts';
+import { type Epoch, foundationOf } from './rules.ts';
 import type { Case } from './step.ts';
 import type { Event } from './wire-lab.ts';
 import { createWorld, type WorldCell } from './world.ts';
-import { type Epoch, foundationOf } from './rules.ts';
 
 export interface Comparison {
   readonly mismatches: readonly Mismatch[];
@@ -22,14 +22,14 @@ export interface Comparison {
   readonly reasons: ReadonlyMap<string, number>;
 }
 
-/** The reason of packets that a cell takes for itself; nothing comes out again, or its own stack answers. */
-const TAKEN = 'host.overlay';
+/** A cell took a packet for itself: nothing comes out again, or its own stack answers. */
+const isTaken = ({ reason, rule }: Judgement): boolean => reason === 'host.overlay' || rule.startsWith('input--');
 
 /** Whether the kernel did what the judge said. */
-function agrees({ event, fate }: Arrival, { verdict, reason }: Judgement): boolean {
-  switch (verdict) {
+function agrees({ event, fate }: Arrival, judgement: Judgement): boolean {
+  switch (judgement.verdict) {
     case 'deliver':
-      return fate === 'delivered' || (reason === TAKEN && fate !== 'forwarded');
+      return fate === 'delivered' || (isTaken(judgement) && fate !== 'forwarded');
     case 'forward':
       return fate === 'forwarded';
     case 'reject':

@@ -7,7 +7,7 @@ import type { Chance } from './chance.ts';
 
 /** Ports that policies, security groups and packets choose from. */
 export const PORTS = [53, 80, 443, 8080, 8081, 9000, 61001] as const;
-const FIRST_HOST_PORT = 61_000;
+export const FIRST_HOST_PORT = 61_000;
 /** Addresses outside the foundation that packets go to; security groups speak of them. */
 export const OUTSIDE = ['198.51.100.7', '198.51.100.200', '203.0.113.9', '192.0.2.53'] as const;
 
@@ -40,12 +40,15 @@ const drawPorts = (chance: Chance): string => {
 /** Between none and three for each app. */
 export function drawPolicies(chance: Chance, apps: readonly string[]): PolicyText[] {
   const count = chance.between(1, apps.length * 3);
-  const drawn = Array.from({ length: count }, (): PolicyText => ({
-    source: chance.pick(apps),
-    destination: chance.pick(apps),
-    protocol: chance.percent(55) ? 'tcp' : 'udp',
-    ports: drawPorts(chance),
-  }));
+  const drawn = Array.from(
+    { length: count },
+    (): PolicyText => ({
+      source: chance.pick(apps),
+      destination: chance.pick(apps),
+      protocol: chance.percent(55) ? 'tcp' : 'udp',
+      ports: drawPorts(chance),
+    }),
+  );
   return [...new Map(drawn.map((policy) => [JSON.stringify(policy), policy])).values()];
 }
 

@@ -8,7 +8,7 @@ import type { Foundation } from '../../../src/foundation/model.ts';
 import { type Ends, FLAG, icmp, ipv4, tcp, udp } from '../../dataplane/packets.ts';
 import { drawBroken } from './broken.ts';
 import type { Chance } from './chance.ts';
-import { drawPolicies, OUTSIDE, PORTS } from './draw-foundation.ts';
+import { drawPolicies, FIRST_HOST_PORT, OUTSIDE, PORTS } from './draw-foundation.ts';
 import type { FrameStep, Step } from './step.ts';
 import {
   containerFrame,
@@ -67,18 +67,23 @@ const push = (draw: Draw, at: string, frame: Uint8Array, what: string): void => 
 };
 
 /** The segments of a TCP connection, in order: who speaks, flags, sequence and acknowledgement from the start, octets. */
-const SCRIPT: readonly (readonly [reply: boolean, flags: number, sequence: number, acknowledged: number, data: number])[] =
-  [
-    [false, FLAG.SYN, 0, 0, 0],
-    [true, FLAG.SYN | FLAG.ACK, 0, 1, 0],
-    [false, FLAG.ACK, 1, 1, 0],
-    [false, FLAG.ACK | FLAG.PSH, 1, 1, 10],
-    [true, FLAG.ACK | FLAG.PSH, 1, 11, 10],
-    [false, FLAG.ACK, 11, 11, 0],
-    [false, FLAG.ACK | FLAG.FIN, 11, 11, 0],
-    [true, FLAG.ACK | FLAG.FIN, 11, 12, 0],
-    [false, FLAG.ACK, 12, 12, 0],
-  ];
+const SCRIPT: readonly (readonly [
+  reply: boolean,
+  flags: number,
+  sequence: number,
+  acknowledged: number,
+  data: number,
+])[] = [
+  [false, FLAG.SYN, 0, 0, 0],
+  [true, FLAG.SYN | FLAG.ACK, 0, 1, 0],
+  [false, FLAG.ACK, 1, 1, 0],
+  [false, FLAG.ACK | FLAG.PSH, 1, 1, 10],
+  [true, FLAG.ACK | FLAG.PSH, 1, 11, 10],
+  [false, FLAG.ACK, 11, 11, 0],
+  [false, FLAG.ACK | FLAG.FIN, 11, 11, 0],
+  [true, FLAG.ACK | FLAG.FIN, 11, 12, 0],
+  [false, FLAG.ACK, 12, 12, 0],
+];
 
 const endAt = (container: WorldContainer): End => ({ address: container.address, container });
 
@@ -108,13 +113,19 @@ function drawConversation(draw: Draw): Conversation {
   const caller = chance.pick(world.containers);
   const client = endAt(caller);
   const server = chance.percent(80) ? endAt(chance.pick(world.containers)) : drawNobody(draw, caller);
-  const protocol = chance.weighted([[5, 'tcp'], [4, 'udp'], [2, 'icmp']] as const);
+  const protocol = chance.weighted([
+    [5, 'tcp'],
+    [4, 'udp'],
+    [2, 'icmp'],
+  ] as const);
+  const port = chance.percent(90) ? chance.pick(PORTS) : chance.between(0, 0xffff);
   return {
     client,
     server,
     protocol,
     clientPort: chance.between(32_768, 60_999),
-    serverPort: chance.percent(90) ? chance.pick(PORTS) : chance.between(0, 0xffff),
+    // Host ports lead to containers (DNAT), which the cells do not follow.
+    serverPort: server.address === caller.cell.underlay ? port % FIRST_HOST_PORT : port,
     clientStart: chance.between(0, 0xffffffff),
     serverStart: chance.between(0, 0xffffffff),
     next: 0,
@@ -167,7 +178,12 @@ function nextPing({ chance }: Draw, one: Conversation): Built {
   const reply = one.next > 0 && chance.percent(45);
   one.next += 1;
   const [from, to] = reply ? [one.server, one.client] : [one.client, one.server];
-  const type = reply ? 0 : chance.weighted([[9, 8], [1, 13]] as const);
+  const type = reply
+    ? 0
+    : chance.weighted([
+        [4, 8],
+        [1, 13],
+      ] as const);
   const rest = ((one.clientPort << 16) | one.next) >>> 0;
   return { from, to, number: 1, payload: icmp(type, 0, rest, chance.octets(16)), what: `icmp type ${type}` };
 }
@@ -213,11 +229,24 @@ function transmit(draw: Draw, from: End, to: End, packet: Uint8Array, what: stri
   push(draw, target.name, underlayFrame(target, tunnelled(peer, target, packet, envelope)), what);
 }
 
-function drawHeader({ chance }: Draw): { timeToLive?: number; typeOfService?: number; options?: number[]; fragment?: number } {
+function drawHeader({ chance }: Draw): {
+  timeToLive?: number;
+  typeOfService?: number;
+  options?: number[];
+  fragment?: number;
+} {
   return {
     ...(chance.percent(4) ? { timeToLive: chance.between(0, 3) } : {}),
     ...(chance.percent(5) ? { typeOfService: chance.between(0, 255) } : {}),
-    ...(chance.percent(2) ? { options: chance.pick([[1, 1, 1, 0], [148, 4, 0, 0], [7, 7, 4, 0, 0, 0, 0, 0]]) } : {}),
+    ...(chance.percent(2)
+      ? {
+          options: chance.pick([
+            [1, 1, 1, 0],
+            [148, 4, 0, 0],
+            [7, 7, 4, 0, 0, 0, 0, 0],
+          ]),
+        }
+      : {}),
     ...(chance.percent(20) ? { fragment: 0x4000 } : {}),
   };
 }
@@ -271,7 +300,17 @@ function error(draw: Draw): void {
   if (sent.length === 0) return;
   const about = chance.pick(sent.slice(-40));
   if (isOutside(about.to)) return;
-  const quoted = Uint8Array.from(about.packet.slice(0, chance.weighted([[8, 28], [4, 200], [1, 24], [1, 12]] as const)));
+  const quoted = Uint8Array.from(
+    about.packet.slice(
+      0,
+      chance.weighted([
+        [8, 28],
+        [4, 200],
+        [1, 24],
+        [1, 12],
+      ] as const),
+    ),
+  );
   if (chance.percent(20) && quoted.length >= 22) quoted[20] = quoted[20]! ^ 0x10;
   const [type, code] = chance.pick([
     [3, 3],

@@ -30,7 +30,9 @@ const UDP = 17;
 
 interface Seen {
   readonly key: string;
-  /** The same without the source, which masquerading changes. */
+  /** The key, and the first word of what follows the header: ports, or type and checksum of ICMP. */
+  readonly fingerprint: string;
+  /** The key without the source, which masquerading changes. */
   readonly sourceless: string;
   /** Key of the packet that an ICMP error quotes, and `type/code`. */
   readonly quoted: string;
@@ -43,6 +45,12 @@ export const keyAt = (octets: Uint8Array, at: number): string =>
 
 export const sourcelessAt = (octets: Uint8Array, at: number): string =>
   `${word(octets, at + 4)}/${octets[at + 9]}/${Buffer.from(octets.slice(at + 16, at + 20)).toString('hex')}`;
+
+/** What drawn numbers do not repeat: a key, and the ports or the ICMP type and checksum behind it. */
+export function fingerprintAt(octets: Uint8Array, at: number): string {
+  const body = at + (octets[at]! & 0xf) * 4;
+  return `${keyAt(octets, at)}/${Buffer.from(octets.slice(body, body + 4)).toString('hex')}`;
+}
 
 /** Where the network header of an IPv4 frame is, behind VLAN tags; -1 for other frames. */
 export function networkAt(octets: Uint8Array, from: number): number {
@@ -71,6 +79,7 @@ export function look(octets: Uint8Array): Seen | null {
   const isError = octets[at + 9] === ICMP && [3, 4, 5, 11, 12].includes(type) && octets.length >= message + 28;
   return {
     key: keyAt(octets, at),
+    fingerprint: fingerprintAt(octets, at),
     sourceless: sourcelessAt(octets, at),
     quoted: isError ? keyAt(octets, message + 8) : '',
     answer: isError ? `${type}/${octets[message + 1]}` : '',
@@ -139,7 +148,8 @@ export function isUnanswerable({ octets }: Event): boolean {
   if (BROADCASTS.includes(destination)) return true;
   if (NOBODY.test(octets.slice(at + 12, at + 16).join('.'))) return true;
   const body = octets.slice(message, at + word(octets, at + 2));
-  if (protocol === ICMP) return body.length < 8 || ![0, 8, 13, 14, 15, 16, 17, 18].includes(body[0]!) || checksum(body) !== 0;
+  if (protocol === ICMP)
+    return body.length < 8 || ![0, 8, 13, 14, 15, 16, 17, 18].includes(body[0]!) || checksum(body) !== 0;
   if (protocol !== TCP && protocol !== UDP) return false;
   if (protocol === UDP && word(body, 6) === 0) return body.length < 8;
   const pseudo = [...octets.slice(at + 12, at + 20), 0, protocol, body.length >>> 8, body.length & 0xff];

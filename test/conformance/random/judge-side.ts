@@ -4,8 +4,8 @@
  */
 import { create as createRecords } from '../../../src/capture/burst.ts';
 import { type Burst, create as createBurst, HELD } from '../../../src/dataplane/burst.ts';
-import { ENTRY_WORDS, BACK, SAID } from '../../../src/dataplane/conntrack.ts';
 import type { Cell } from '../../../src/dataplane/cell.ts';
+import { BACK, ENTRY_WORDS, SAID } from '../../../src/dataplane/conntrack.ts';
 import type { Dataplane } from '../../../src/dataplane/dataplane.ts';
 import { finish, judge } from '../../../src/dataplane/judge.ts';
 import { fill as fillLate } from '../../../src/dataplane/late.ts';

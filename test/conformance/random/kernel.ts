@@ -3,10 +3,10 @@
  * all devices of the cells, the counters of the rules in each epoch, connection tracking at the end.
  */
 import { printSave } from '../../../src/rules/print-save.ts';
-import { DEFAULT_LAB, iptablesIn, type Lab, withLab } from '../lab.ts';
-import { run, runIn, sleep } from '../lab-shell.ts';
-import { hostVeth } from '../lab-names.ts';
 import { parseIpv4 } from '../../../src/wire/address.ts';
+import { DEFAULT_LAB, iptablesIn, type Lab, withLab } from '../lab.ts';
+import { hostVeth } from '../lab-names.ts';
+import { run, runIn, sleep } from '../lab-shell.ts';
 import { type Epoch, firstEpoch, nextEpoch } from './rules.ts';
 import type { Case, FrameStep } from './step.ts';
 import { type Event, openWires, type WireLab } from './wire-lab.ts';
@@ -35,7 +35,8 @@ export interface KernelResult {
  * it. Neighbours are known, so that no frame waits for ARP, and there is a way out of the underlay.
  */
 function quieten(lab: Lab, world: World, liberal: boolean): void {
-  for (const namespace of lab.namespaces.containers.values()) run('ip', ['-n', namespace, 'addr', 'flush', 'dev', 'eth0']);
+  for (const namespace of lab.namespaces.containers.values())
+    run('ip', ['-n', namespace, 'addr', 'flush', 'dev', 'eth0']);
   for (const cell of world.cells) {
     const namespace = lab.namespaces.cells.get(cell.name)!;
     const peers = world.cells.filter((other) => other !== cell);
@@ -77,10 +78,7 @@ type Counts = ReadonlyMap<string, ReadonlyMap<string, Count>>;
 
 const countsOf = (lab: Lab, world: World): Counts =>
   new Map(
-    world.cells.map(({ name }) => [
-      name,
-      parseCounts(iptablesIn(lab, name, 'iptables-save', ['-c', '-t', 'filter'])),
-    ]),
+    world.cells.map(({ name }) => [name, parseCounts(iptablesIn(lab, name, 'iptables-save', ['-c', '-t', 'filter']))]),
   );
 
 const difference = (after: Counts, before: Counts): Counts =>

@@ -3,9 +3,9 @@
  * their tunnels. Checksums over them are replaced by whether they are right. Packets that were put in keep every octet.
  */
 import { checksum } from '../../dataplane/packets.ts';
-import { keyAt, networkAt, sourcelessAt } from './fate.ts';
+import { fingerprintAt, networkAt, sourcelessAt } from './fate.ts';
 
-/** Keys of all packets that were put in, with and without their source. */
+/** All packets that were put in: their fingerprints, and their keys without the source. */
 export interface Known {
   readonly keys: ReadonlySet<string>;
   readonly sourceless: ReadonlySet<string>;
@@ -35,17 +35,18 @@ export function normalise(frame: Uint8Array, known: Known, leaves: boolean): str
   if (at >= 0) {
     const isTunnel = isVxlan(octets, at);
     if (leaves && !isTunnel && known.sourceless.has(sourcelessAt(octets, at))) return masqueraded(octets, at);
-    if (!known.keys.has(keyAt(octets, at))) {
-      if (isTunnel) {
-        const inner = networkAt(octets, at + 36);
-        notes += maskTunnel(octets, at);
-        if (inner >= 0 && !known.keys.has(keyAt(octets, inner))) notes += maskHeader(octets, inner, known);
-      }
-      notes += maskHeader(octets, at, known);
+    if (isTunnel) {
+      const inner = networkAt(octets, at + 36);
+      notes += maskTunnel(octets, at);
+      if (inner >= 0 && !isKnown(octets, inner, known)) notes += maskHeader(octets, inner, known);
     }
+    if (isTunnel || !isKnown(octets, at, known)) notes += maskHeader(octets, at, known);
   }
   return Buffer.from(octets).toString('hex') + notes;
 }
+
+/** Whether the packet at `at` was put in. */
+const isKnown = (octets: Uint8Array, at: number, known: Known): boolean => known.keys.has(fingerprintAt(octets, at));
 
 function isVxlan(octets: Uint8Array, at: number): boolean {
   const isFirst = (word(octets, at + 6) & 0x1fff) === 0;
@@ -54,7 +55,8 @@ function isVxlan(octets: Uint8Array, at: number): boolean {
 
 function maskHeader(octets: Uint8Array, at: number, known: Known): string {
   const end = at + (octets[at]! & 0xf) * 4;
-  const wrong = marked(octets.slice(at, end)) + maskMessage(octets, end, at + word(octets, at + 2), octets[at + 9]!, known);
+  const wrong =
+    marked(octets.slice(at, end)) + maskMessage(octets, end, at + word(octets, at + 2), octets[at + 9]!, known);
   mask(octets, at + 4);
   octets.set([0, 0], at + 10);
   return wrong;
@@ -67,7 +69,7 @@ const TIMESTAMP_REPLY = 14;
 function maskMessage(octets: Uint8Array, at: number, end: number, protocol: number, known: Known): string {
   if (protocol !== ICMP) return '';
   const quoted = at + 8;
-  const quotesCell = ERRORS.includes(octets[at]!) && end >= quoted + 20 && !known.keys.has(keyAt(octets, quoted));
+  const quotesCell = ERRORS.includes(octets[at]!) && end >= quoted + 20 && !isKnown(octets, quoted, known);
   if (!quotesCell && octets[at] !== TIMESTAMP_REPLY) return '';
   const wrong = marked(octets.slice(at, end));
   octets.set([0, 0], at + 2);

@@ -16,7 +16,7 @@ import { parseArgs } from 'node:util';
 import { ROOT } from '../../support/shared.ts';
 import { labObstacle } from '../lab.ts';
 import { drawCase } from './draw-case.ts';
-import { EXCEPTION_NAMES, STALE_AFTER } from './exceptions.ts';
+import { FREQUENT_EXCEPTIONS, STALE_AFTER } from './exceptions.ts';
 import { count, kindOf, type Mismatch } from './mismatch.ts';
 import { countsText, mismatchText } from './report.ts';
 import { shrink } from './shrink.ts';
@@ -151,7 +151,7 @@ async function runAll(): Promise<void> {
   console.log(`reasons: ${countsText(totals.reasons)}`);
   console.log(`exceptions: ${countsText(totals.exceptions) || 'none'}`);
   const isLong = totals.frames >= STALE_AFTER;
-  const stale = isLong ? EXCEPTION_NAMES.filter((name) => !totals.exceptions.has(name)) : [];
+  const stale = isLong ? FREQUENT_EXCEPTIONS.filter((name) => !totals.exceptions.has(name)) : [];
   for (const name of stale) console.log(`STALE exception: ${name}`);
   if (totals.mismatches > 0) console.log(`kinds of mismatches: ${countsText(totals.kinds)}`);
   const failed = totals.mismatches + stale.length;

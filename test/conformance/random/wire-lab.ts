@@ -135,7 +135,9 @@ export function openWires(wires: Wires): WireLab {
   let events: Event[] = [];
   let waiting: { done: (events: Event[]) => void; failed: (error: Error) => void } | undefined;
   const fail = (why: string): void => {
-    waiting?.failed(new LabError('ERR_LAB_COMMAND', `the program that sends and hears frames ${why}: ${said.join('')}`));
+    waiting?.failed(
+      new LabError('ERR_LAB_COMMAND', `the program that sends and hears frames ${why}: ${said.join('')}`),
+    );
     waiting = undefined;
   };
   const ended = new Promise<void>((resolve) => {

@@ -33,23 +33,27 @@ export interface World {
 export const GATEWAY = { address: '10.0.0.1', mac: '42:01:0a:00:00:01' } as const;
 
 export function createWorld(foundation: Foundation): World {
-  const cells = foundation.cells.map((cell): WorldCell => ({
-    name: cell.name,
-    underlay: formatIpv4(cell.underlay),
-    underlayMac: underlayMac(cell.underlay),
-    vtep: vtepAddress(cell.lease),
-    vtepMac: vtepMac(cell.lease),
-  }));
+  const cells = foundation.cells.map(
+    (cell): WorldCell => ({
+      name: cell.name,
+      underlay: formatIpv4(cell.underlay),
+      underlayMac: underlayMac(cell.underlay),
+      vtep: vtepAddress(cell.lease),
+      vtepMac: vtepMac(cell.lease),
+    }),
+  );
   const containers = foundation.apps.flatMap((app) =>
-    app.instances.map((instance, index): WorldContainer => ({
-      name: `${app.name}/${index}`,
-      cell: cells.find(({ name }) => name === instance.cell)!,
-      address: formatIpv4(instance.address),
-      mac: containerMac(instance.address),
-      hostMac: hostVethMac(instance.address),
-      tag: app.tag ?? 0,
-      hostPorts: instance.ports.map(({ host }) => host),
-    })),
+    app.instances.map(
+      (instance, index): WorldContainer => ({
+        name: `${app.name}/${index}`,
+        cell: cells.find(({ name }) => name === instance.cell)!,
+        address: formatIpv4(instance.address),
+        mac: containerMac(instance.address),
+        hostMac: hostVethMac(instance.address),
+        tag: app.tag ?? 0,
+        hostPorts: instance.ports.map(({ host }) => host),
+      }),
+    ),
   );
   return { cells, containers, tags: [...new Set(containers.map(({ tag }) => tag))] };
 }
@@ -71,7 +75,12 @@ export interface Envelope extends Tunnel {
 }
 
 /** The outer IPv4 packet that carries the IPv4 packet `packet` from the VTEP of `from` to that of `to`. */
-export function tunnelled(from: WorldCell, to: WorldCell, packet: Iterable<number>, envelope: Envelope = {}): Uint8Array {
+export function tunnelled(
+  from: WorldCell,
+  to: WorldCell,
+  packet: Iterable<number>,
+  envelope: Envelope = {},
+): Uint8Array {
   const frame = ethernet(
     envelope.innerDestinationMac ?? to.vtepMac,
     envelope.innerSourceMac ?? from.vtepMac,
