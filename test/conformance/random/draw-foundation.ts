@@ -128,6 +128,3 @@ export function drawFoundation(chance: Chance): FoundationText {
     },
   };
 }
-
-export const appNames = (foundation: FoundationText): string[] =>
-  foundation.apps.map((app) => (app as { name: string }).name);
