@@ -220,7 +220,8 @@ function transmit(draw: Draw, from: End, to: End, packet: Uint8Array, what: stri
   const target = to.container?.cell ?? owner ?? chance.pick(world.cells);
   const elsewhere = world.cells.filter((cell) => cell !== target);
   const source = from.container?.cell ?? chance.pick(elsewhere);
-  if (from.container !== null && (source === target || chance.percent(45))) {
+  // What goes outside is masqueraded by the container's own cell; another cell would send errors about what never was.
+  if (from.container !== null && (source === target || isOutside(to) || chance.percent(45))) {
     push(draw, from.container.name, containerFrame(from.container, packet), what);
     return;
   }

@@ -16,9 +16,10 @@ const ICMP = 1;
 const UDP = 17;
 const word = (octets: Uint8Array, at: number): number => ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
 
-/** Write 0 for a drawn number and 1 for the 0 that stands for "not drawn". */
-const mask = (octets: Uint8Array, at: number): void => {
-  octets.set(word(octets, at) === 0 ? [0, 1] : [0, 0], at);
+/** Hide the identification of the header at `at`. A packet that must not be cut may have none: 1 stands for that. */
+const maskIdentification = (octets: Uint8Array, at: number): void => {
+  const isWhole = (octets[at + 6]! & 0x40) !== 0;
+  octets.set(isWhole && word(octets, at + 4) === 0 ? [0, 1] : [0, 0], at + 4);
 };
 
 /** Whether the sum over `octets`, which holds its checksum, is right. */
@@ -57,7 +58,7 @@ function maskHeader(octets: Uint8Array, at: number, known: Known): string {
   const end = at + (octets[at]! & 0xf) * 4;
   const wrong =
     marked(octets.slice(at, end)) + maskMessage(octets, end, at + word(octets, at + 2), octets[at + 9]!, known);
-  mask(octets, at + 4);
+  maskIdentification(octets, at);
   octets.set([0, 0], at + 10);
   return wrong;
 }
@@ -85,8 +86,8 @@ function maskTunnel(octets: Uint8Array, at: number): string {
   const body = octets.slice(at + 20, at + word(octets, at + 2));
   const pseudo = [...octets.slice(at + 12, at + 20), 0, UDP, body.length >>> 8, body.length & 0xff];
   const wrong = isWhole && word(octets, at + 26) !== 0 ? marked([...pseudo, ...body]) : '';
-  mask(octets, at + 20);
-  mask(octets, at + 26);
+  octets.set([0, 0], at + 20);
+  octets.set(word(octets, at + 26) === 0 ? [0, 1] : [0, 0], at + 26);
   return wrong;
 }
 

@@ -100,7 +100,10 @@ test('masks: drawn numbers are hidden, wrong checksums and other octets are told
   const known = { keys: new Set([fingerprintAt(inner, 0)]), sourceless: new Set([look(frame(1))!.sourceless]) };
   const text = (octets: Uint8Array): string => normalise(octets, known, false);
   assert.is(text(frame(5)), text(frame(6)));
-  assert.is.not(text(frame(5)), text(frame(0)));
+  const whole = (identification: number): Uint8Array =>
+    underlayFrame(to, tunnelled(from, to, inner, { identification, fragment: 0x4000 }));
+  assert.is(text(whole(5)), text(whole(6)));
+  assert.is.not(text(whole(5)), text(whole(0)));
   const broken = frame(5);
   broken[70] = broken[70]! ^ 1;
   assert.match(text(broken), / wrong checksum$/);
