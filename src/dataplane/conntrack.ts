@@ -408,6 +408,8 @@ function followTcp(table: Conntrack, tcpFlags: number, slot: number, swapped: nu
   }
   if (next === TCP_STATE.SYN_SENT && old >= TCP_STATE.TIME_WAIT) {
     if (reopens(state, reply)) {
+      // The old connection is gone (nf_ct_kill), whatever becomes of the new one.
+      table.times[slot * ENTRY_DOUBLES + EXPIRES] = now;
       open(table, TCP, 0, tcpFlags, swapped);
       return;
     }

@@ -69,10 +69,17 @@ export function ipv4Source(source: number, cell: Cell): number {
   return ACCEPTED;
 }
 
-/** What ip_rcv_finish asks of a packet that came to `cell`: its source, when it is routed, then its options. */
+/**
+ * What ip_rcv_finish asks of a packet that came to `cell`: its addresses, when it is routed, then its options. 0.0.0.0 may
+ * only speak to everybody, and is nobody's address (ip_route_input_slow; the rest of 0.0.0.0/8 is like any other).
+ */
 export function routing(view: DataView, stack: Stack, cell: Cell): number {
-  const source = ipv4Source(ipv4.source(view, stack.network), cell);
-  return source === ACCEPTED ? ipv4Options(view, stack.network) : source;
+  const source = ipv4.source(view, stack.network);
+  const destination = ipv4.destination(view, stack.network);
+  if (source === 0 && destination !== LIMITED_BROADCAST) return REASON.IP4_INVALID_SOURCE;
+  if (destination === 0) return REASON.IP4_INVALID_DESTINATION;
+  const refused = ipv4Source(source, cell);
+  return refused === ACCEPTED ? ipv4Options(view, stack.network) : refused;
 }
 
 /** The outer UDP checksum, where it is asked for: 0 is none, a wrong one is dropped by the VTEP's socket. */
@@ -105,9 +112,26 @@ export function innerFrame(view: DataView, layers: Layers, cell: Cell): number {
   return ACCEPTED;
 }
 
-/** The inner frame's destination: the VTEP itself, or a group. */
+/**
+ * The inner frame's destination: the VTEP itself, or a group. What came in a frame to a group is not forwarded (ip_forward
+ * asks for PACKET_HOST).
+ */
 export function innerHost(view: DataView, inner: Stack, cell: Cell): number {
-  const destination = ethernet.destination(view, inner.link);
-  if (destination === cell.vtepMac) return ACCEPTED;
-  return Math.floor(destination / GROUP_BIT) % 2 === 1 ? ACCEPTED : REASON.VXLAN_OTHER_HOST;
+  const mac = ethernet.destination(view, inner.link);
+  if (mac === cell.vtepMac) return ACCEPTED;
+  if (Math.floor(mac / GROUP_BIT) % 2 === 0) return REASON.VXLAN_OTHER_HOST;
+  return inner.version !== 4 || isOwn(ipv4.destination(view, inner.network), cell) ? ACCEPTED : REASON.LINK_GROUP;
 }
+
+/** Whether `cell` takes packets to `address` itself, or drops them for another reason than being asked to forward them. */
+const isOwn = (address: number, cell: Cell): boolean =>
+  address === cell.vtepAddress ||
+  address === cell.underlay ||
+  address === HOST_VETH_ADDRESS ||
+  address >= FIRST_MULTICAST ||
+  address >>> 24 === LOOPBACK_NETWORK ||
+  address === broadcastOf(cell);
+
+/** The broadcast address of the overlay. */
+export const broadcastOf = ({ overlay }: Cell): number =>
+  overlay.prefixLength === 32 ? overlay.address : (overlay.address | (0xffffffff >>> overlay.prefixLength)) >>> 0;

@@ -19,7 +19,7 @@ import { type Burst, NOTE } from './burst.ts';
 import { type Cell, reasonOf } from './cell.ts';
 import * as conntrack from './conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
-import { ACCEPTED, routing } from './decapsulate.ts';
+import { ACCEPTED, broadcastOf, routing } from './decapsulate.ts';
 import { keepArrived } from './log/keep.ts';
 import { isPickUp } from './tcp-state.ts';
 import { TRANSPORT } from './transport.ts';
@@ -56,11 +56,6 @@ export function route(dataplane: Dataplane, cell: Cell, destination: number, ins
   for (const other of dataplane.cells) if (contains(other.lease, destination)) return ROUTE.OVERLAY;
   return ROUTE.NOBODY;
 }
-
-const broadcastOf = (cell: Cell): number =>
-  cell.overlay.prefixLength === 32
-    ? cell.overlay.address
-    : (cell.overlay.address | (0xffffffff >>> cell.overlay.prefixLength)) >>> 0;
 
 function addressType(cell: Cell, address: number, kind: number): number {
   if (kind === ROUTE.LOCAL) return ADDRESS_TYPE.LOCAL;
@@ -143,12 +138,7 @@ export function forward(
   const way = route(dataplane, cell, packet.destination, instance);
   if (cell.asksAddressTypes) setAddressTypes(dataplane, cell, way);
   if (way === ROUTE.NOT_FORWARDED) {
-    decide(
-      burst,
-      i,
-      VERDICT.DROP,
-      packet.destination >>> 24 === LOOPBACK ? REASON.IP4_LOCALNET : REASON.HOST_BROADCAST,
-    );
+    notForwarded(dataplane, burst, i, cell);
   } else if (way === ROUTE.LOCAL) {
     input(dataplane, burst, i, cell);
     if (dataplane.outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 0);
@@ -159,6 +149,19 @@ export function forward(
     walkForward(dataplane, burst, i, cell, way);
     if (dataplane.outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 1);
   }
+}
+
+/** Broadcasts reach INPUT, where nobody listens; groups and loopback addresses end in routing. */
+function notForwarded(dataplane: Dataplane, burst: Burst, i: number, cell: Cell): void {
+  const { packet, outcome } = dataplane;
+  const isBroadcast = packet.destination === broadcastOf(cell) || packet.destination === 0xffffffff;
+  if (isBroadcast) {
+    packet.outInterface = 0;
+    cell.filter.evaluate(cell.inputChain, packet, outcome);
+    if (!ruled(dataplane, burst, i, cell)) return;
+  }
+  const isLoopback = packet.destination >>> 24 === LOOPBACK;
+  decide(burst, i, VERDICT.DROP, isLoopback ? REASON.IP4_LOCALNET : REASON.HOST_BROADCAST);
 }
 
 /** Number of the interface that `way` leads out by. */
@@ -200,6 +203,7 @@ function input(dataplane: Dataplane, burst: Burst, i: number, cell: Cell): void 
 function walkForward(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, way: number): void {
   cell.filter.evaluate(cell.forwardChain, dataplane.packet, dataplane.outcome);
   if (!ruled(dataplane, burst, i, cell)) return;
-  if (way === ROUTE.NOBODY) decide(burst, i, VERDICT.DROP, REASON.NEIGHBOUR_FAILED);
+  // The connection is confirmed at POSTROUTING, before it shows that there is no neighbour to send the packet to.
+  if (way === ROUTE.NOBODY) remember(dataplane, burst, i, VERDICT.DROP, REASON.NEIGHBOUR_FAILED);
   else remember(dataplane, burst, i, way === ROUTE.CONTAINER ? VERDICT.DELIVER : VERDICT.FORWARD, burst.reason[i]!);
 }

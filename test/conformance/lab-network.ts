@@ -81,7 +81,8 @@ export function buildNetwork(foundation: Foundation, namespaces: Namespaces, opt
     sysctl(namespace, QUIET);
     ip(namespace, ['link set lo up']);
   }
-  ip(namespaces.underlay, ['link add bridge type bridge', 'link set bridge up']);
+  // A bridge that snoops for multicast sends frames of its own.
+  ip(namespaces.underlay, ['link add bridge type bridge mcast_snooping 0', 'link set bridge up']);
   foundation.cells.forEach((cell, index) => {
     buildCell(foundation, cell, namespaces, `cell${index}`, options);
   });

@@ -24,6 +24,8 @@ export interface LabOptions extends NetworkOptions {
   readonly backend: 'nft' | 'legacy';
   /** The 16 digits in the name of the policy agent's chain: microseconds since 1970. */
   readonly vpaTimestamp: string;
+  /** Documents for iptables-restore in the place of those that silk and the agent would write. */
+  readonly rules?: (foundation: Foundation, cell: Cell) => readonly string[];
 }
 
 export const DEFAULT_LAB: LabOptions = {
@@ -95,7 +97,8 @@ export async function withLab<T>(
 
 function applyRules(foundation: Foundation, cell: Cell, namespaces: Namespaces, options: LabOptions): void {
   const namespace = namespaces.cells.get(cell.name)!;
-  for (const input of cellRules(foundation, cell, options.vpaTimestamp)) {
+  const documents = options.rules?.(foundation, cell) ?? cellRules(foundation, cell, options.vpaTimestamp);
+  for (const input of documents) {
     runIn(namespace, multi(options.backend), ['iptables-restore', '--noflush'], { input });
   }
 }

@@ -125,8 +125,11 @@ function refuseIcmp(view: DataView, network: number, end: number): number {
 /** Multicast, or the limited broadcast address. */
 export const isGroup = (address: number): boolean => address >>> 28 === 0xe || address === 0xffff_ffff;
 
-/** Routing drops packets from other sources as martians; 0.0.0.0 only gets by when it asks a broadcast address. */
-const isHost = (address: number): boolean => address >>> 24 !== 0 && address >>> 28 < 0xe;
+/**
+ * Routing drops packets from other sources as martians; 0.0.0.0 only gets by when it asks a broadcast address. The rest of
+ * 0.0.0.0/8 is like any other since Linux 5.3 (ipv4_is_zeronet).
+ */
+const isHost = (address: number): boolean => address !== 0 && address >>> 28 < 0xe;
 
 function copy(view: DataView, from: number, length: number, into: DataView, to: number): void {
   let next = 0;

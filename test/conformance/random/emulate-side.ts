@@ -1,0 +1,132 @@
+/** A case through the emulated cells: the same frames, put in at the same taps and times; what every device saw of them. */
+import { BACK, type Conntrack, ENTRY_WORDS, SAID } from '../../../src/dataplane/conntrack.ts';
+import { createEmulation, type Options } from '../../../src/dataplane/emulate/create.ts';
+import { DEVICE } from '../../../src/dataplane/emulate/device.ts';
+import { createDraws } from '../../../src/dataplane/emulate/draws.ts';
+import type { Emulation } from '../../../src/dataplane/emulate/emulation.ts';
+import { createRecorder, inject, type Passage, tapNamed } from '../../../src/dataplane/emulate/journey.ts';
+import { advance } from '../../../src/dataplane/emulate/run.ts';
+import { DIRECTION } from '../../../src/dataplane/emulate/seams.ts';
+import { createDataplane } from '../../../src/dataplane/setup.ts';
+import { REASONS } from '../../../src/dataplane/verdict.ts';
+import { parseIpv4 } from '../../../src/wire/address.ts';
+import { NO_ICMP_LIMITS } from '../../dataplane/emulate/emulating.ts';
+import { filterCounts } from './judge-side.ts';
+import type { Count } from './kernel.ts';
+import { type Epoch, firstEpoch, nextEpoch } from './rules.ts';
+import type { Case } from './step.ts';
+import { createWorld, GATEWAY } from './world.ts';
+
+/** A frame at a device of a cell. */
+export interface Passed {
+  readonly cell: string;
+  readonly device: string;
+  readonly outgoing: boolean;
+  readonly octets: Uint8Array;
+}
+
+export interface Emulated {
+  /** What each frame of the case caused, in order. */
+  readonly steps: readonly (readonly Passed[])[];
+  /** Codes of the reasons for which packets ended in each step. */
+  readonly reasons: readonly (readonly string[])[];
+  /** Counters of each epoch, by cell name. */
+  readonly counts: readonly ReadonlyMap<string, ReadonlyMap<string, Count>>[];
+  /** Connections of all cells at the end. */
+  readonly connections: Conntrack;
+}
+
+const LAB_MAC = 0x4201_0000_0000;
+
+function optionsOf(one: Case, epoch: Epoch): Options {
+  const gateway = parseIpv4(GATEWAY.address)!;
+  const underlays = [...epoch.foundation.cells.map(({ underlay }) => underlay), gateway];
+  return {
+    underlayMtu: one.underlayMtu,
+    mtus: new Map(),
+    partialChecksums: false,
+    nat: true,
+    underlayPrefixLength: 24,
+    gateway,
+    icmpLimits: NO_ICMP_LIMITS,
+    underlayMacs: new Map(underlays.map((underlay) => [underlay, LAB_MAC + underlay])),
+  };
+}
+
+const DATAPLANE = { vxlanPort: 4789, strictChecksums: true, judged: [], connectionLimit: 1 << 20 };
+
+function createFor(one: Case, epoch: Epoch, now: () => number) {
+  const rules = new Map([...epoch.rules].map(([name, ruleset]) => [name, { ruleset, backend: one.backend }]));
+  const { record, observer } = createRecorder(now);
+  const dataplane = createDataplane(epoch.foundation, rules, DATAPLANE);
+  return { record, emulation: createEmulation(dataplane, optionsOf(one, epoch), { draws: createDraws(1), observer }) };
+}
+
+/** Give the hosts of `emulation` the rules of `epoch`; all else stays as it is. */
+function changeRules(one: Case, emulation: Emulation, epoch: Epoch): void {
+  const { emulation: fresh } = createFor(one, epoch, () => 0);
+  const { words } = emulation.dataplane.connections;
+  for (let at = 0; at < words.length; at += ENTRY_WORDS) {
+    words[at + SAID] = 0;
+    words[at + SAID + BACK] = 0;
+  }
+  for (const [index, host] of emulation.hosts.entries()) {
+    const { cell, outputChain, rejections } = fresh.hosts[index]!;
+    Object.assign(host.cell, cell);
+    Object.assign(host, { outputChain, rejections });
+  }
+}
+
+/** The tap where a frame of the case is put in. */
+function tapOf(epoch: Epoch, at: string): string {
+  const container = createWorld(epoch.foundation).containers.find(({ name }) => name === at);
+  if (container === undefined) return `${at}/eth0`;
+  const veth = container.address.split('.').map((part) => part.padStart(3, '0'));
+  return `${container.cell.name}/s-${veth.join('')}/eth0`;
+}
+
+function passedOf(emulation: Emulation, passages: readonly Passage[]): Passed[] {
+  return passages.flatMap(({ device, direction, octets }) => {
+    const { kind, tap, cell } = emulation.devices[device]!;
+    const name = emulation.hosts[cell]!.cell.name;
+    if (kind === DEVICE.CONTAINER) return [];
+    return [{ cell: name, device: tap.slice(name.length + 1), outgoing: direction === DIRECTION.OUT, octets }];
+  });
+}
+
+/** Run `one` through emulated cells; `times` are those at which the kernel got its frames. */
+export function emulate(one: Case, times: readonly bigint[]): Emulated {
+  let clock: Emulation | null = null;
+  const first = firstEpoch(one);
+  const { emulation, record } = createFor(one, first, () => clock?.now ?? 0);
+  clock = emulation;
+  const [steps, reasons, counts]: [Passed[][], string[][], Emulated['counts'][number][]] = [[], [], []];
+  let [epoch, settled, changes] = [first, first, 0];
+  const close = (): void => {
+    counts.push(new Map(emulation.dataplane.cells.map((cell) => [cell.name, filterCounts(cell)])));
+  };
+  const devices = new Map<string, number>();
+  for (const step of one.steps) {
+    if (step.kind === 'frame') {
+      const device = devices.get(step.at) ?? tapNamed(emulation, tapOf(first, step.at));
+      devices.set(step.at, device);
+      record.passages.length = 0;
+      record.fates.length = 0;
+      inject(emulation, device, Buffer.from(step.octets, 'hex'), Number(times[steps.length]! - times[0]!));
+      steps.push(passedOf(emulation, record.passages));
+      reasons.push(record.fates.map(({ reason }) => REASONS[reason]!.code));
+    } else if (step.kind === 'pause') {
+      advance(emulation, emulation.now + step.milliseconds * 1e6);
+    } else {
+      close();
+      if (step.stage === 'inserted') {
+        settled = epoch;
+        changes += 1;
+      }
+      epoch = nextEpoch(one, settled, step, changes);
+      changeRules(one, emulation, epoch);
+    }
+  }
+  close();
+  return { steps, reasons, counts, connections: emulation.dataplane.connections };
+}

@@ -1,0 +1,188 @@
+/**
+ * A case on the real kernel: a lab with the planned rules, every frame put on its wire, and what came of it: all frames at
+ * all devices of the cells, the counters of the rules in each epoch, connection tracking at the end.
+ */
+import { printSave } from '../../../src/rules/print-save.ts';
+import { parseIpv4 } from '../../../src/wire/address.ts';
+import { DEFAULT_LAB, iptablesIn, type Lab, withLab } from '../lab.ts';
+import { hostVeth } from '../lab-names.ts';
+import { run, runIn, sleep } from '../lab-shell.ts';
+import { type Epoch, firstEpoch, nextEpoch } from './rules.ts';
+import type { Case, FrameStep } from './step.ts';
+import { type Event, openWires, type WireLab } from './wire-lab.ts';
+import { createWorld, GATEWAY, type World } from './world.ts';
+
+/** Packets and octets of a rule. */
+export type Count = readonly [packets: number, octets: number];
+
+export interface EpochResult {
+  readonly epoch: Epoch;
+  readonly events: readonly Event[];
+  /** Counts of the filter table's rules in this epoch, by cell name, then by chain and number from 1: `FORWARD 1`. */
+  readonly counts: ReadonlyMap<string, ReadonlyMap<string, Count>>;
+}
+
+export interface KernelResult {
+  /** When each frame was put on its wire, in nanoseconds since 1970. */
+  readonly times: readonly bigint[];
+  readonly epochs: readonly EpochResult[];
+  /** What `conntrack -L` prints, by cell name. */
+  readonly connections: ReadonlyMap<string, string>;
+}
+
+/**
+ * Containers do not answer: whatever they say is a frame of the case. Without an address a namespace drops what comes for
+ * it. Neighbours are known, so that no frame waits for ARP, and there is a way out of the underlay.
+ */
+function quieten(lab: Lab, world: World, liberal: boolean): void {
+  for (const namespace of lab.namespaces.containers.values())
+    run('ip', ['-n', namespace, 'addr', 'flush', 'dev', 'eth0']);
+  for (const cell of world.cells) {
+    const namespace = lab.namespaces.cells.get(cell.name)!;
+    const peers = world.cells.filter((other) => other !== cell);
+    const commands = [
+      ...peers.map((peer) => `neigh replace ${peer.underlay} lladdr ${peer.underlayMac} dev eth0 nud permanent`),
+      `neigh replace ${GATEWAY.address} lladdr ${GATEWAY.mac} dev eth0 nud permanent`,
+      `route add default via ${GATEWAY.address} dev eth0`,
+    ];
+    run('ip', ['-n', namespace, '-batch', '-'], { input: `${commands.join('\n')}\n` });
+    // Any rule that asks for connections has loaded nf_conntrack by now; the setting is there only then.
+    if (liberal) runIn(namespace, 'sysctl', ['-qw', 'net.netfilter.nf_conntrack_tcp_be_liberal=1']);
+  }
+}
+
+function openLab(lab: Lab, world: World): WireLab {
+  const { cells, containers, underlay } = lab.namespaces;
+  return openWires({
+    cells: [...cells].map(([name, namespace]) => ({ name, namespace })),
+    ports: [
+      ...world.cells.map(({ name }, index) => ({ name, namespace: underlay, device: `cell${index}` })),
+      ...[...containers].map(([name, namespace]) => ({ name, namespace, device: 'eth0' })),
+    ],
+  });
+}
+
+/** Counters of `iptables-save -c -t filter`, by chain and number. */
+function parseCounts(text: string): Map<string, Count> {
+  const counts = new Map<string, Count>();
+  const numbers = new Map<string, number>();
+  for (const [, packets, octets, chain] of text.matchAll(/^\[(\d+):(\d+)\] -A (\S+)/gm)) {
+    const number = (numbers.get(chain!) ?? 0) + 1;
+    numbers.set(chain!, number);
+    counts.set(`${chain} ${number}`, [Number(packets), Number(octets)]);
+  }
+  return counts;
+}
+
+type Counts = ReadonlyMap<string, ReadonlyMap<string, Count>>;
+
+const countsOf = (lab: Lab, world: World): Counts =>
+  new Map(
+    world.cells.map(({ name }) => [name, parseCounts(iptablesIn(lab, name, 'iptables-save', ['-c', '-t', 'filter']))]),
+  );
+
+const difference = (after: Counts, before: Counts): Counts =>
+  new Map(
+    [...after].map(([cell, counts]) => [
+      cell,
+      new Map(
+        [...counts].map(([rule, [packets, octets]]): [string, Count] => {
+          const [oldPackets, oldOctets] = before.get(cell)?.get(rule) ?? [0, 0];
+          return [rule, [packets - oldPackets, octets - oldOctets]];
+        }),
+      ),
+    ]),
+  );
+
+const restore = (lab: Lab, cell: string, input: string): void => {
+  const program = `xtables-${lab.options.backend}-multi`;
+  lab.onCell(cell, program, ['iptables-restore', '--noflush'], { input });
+};
+
+/** Run `one` on the kernel. `liberal` takes TCP windows out of the game. */
+export async function runOnKernel(one: Case, liberal: boolean): Promise<KernelResult> {
+  const first = firstEpoch(one);
+  const world = createWorld(first.foundation);
+  const options = {
+    ...DEFAULT_LAB,
+    backend: one.backend,
+    underlayMtu: one.underlayMtu,
+    rules: (_: unknown, cell: { readonly name: string }) => [printSave(first.rules.get(cell.name)!)],
+  };
+  return withLab(first.foundation, options, async (lab) => {
+    quieten(lab, world, liberal);
+    const wires = openLab(lab, world);
+    try {
+      return await runSteps(one, first, lab, world, wires);
+    } finally {
+      await wires.close();
+    }
+  });
+}
+
+/**
+ * A packet socket shares octets with the packet; when fragments go on together the kernel changes theirs in place, and the
+ * socket shows the MAC addresses and TTL of the way out. So the first frame that a step's wire shows is replaced by what was
+ * put on it.
+ */
+function restorer(one: Case, world: World): (event: Event) => Event {
+  const frames = one.steps.filter((step) => step.kind === 'frame');
+  const seen = new Set<number>();
+  const isEntry = ({ cell, device, outgoing }: Event, at: string): boolean => {
+    if (outgoing) return false;
+    const container = world.containers.find(({ name }) => name === at);
+    if (container === undefined) return cell === at && device === 'eth0';
+    return cell === container.cell.name && device === hostVeth(parseIpv4(container.address)!);
+  };
+  return (event) => {
+    const frame = frames[event.step];
+    if (frame === undefined || seen.has(event.step) || !isEntry(event, frame.at)) return event;
+    seen.add(event.step);
+    return { ...event, octets: Buffer.from(frame.octets, 'hex') };
+  };
+}
+
+async function runSteps(one: Case, first: Epoch, lab: Lab, world: World, wires: WireLab): Promise<KernelResult> {
+  const epochs: EpochResult[] = [];
+  let [epoch, settled, changes] = [first, first, 0];
+  let before = countsOf(lab, world);
+  let events: Event[] = [];
+  let waiting: FrameStep[] = [];
+  const send = async (): Promise<void> => {
+    const frames = waiting.map(({ at, octets }) => ({ port: at, octets }));
+    waiting = [];
+    events = events.concat((await wires.send(frames)).map(asSent));
+  };
+  const asSent = restorer(one, world);
+  const close = async (): Promise<void> => {
+    await send();
+    epochs.push({ epoch, events, counts: difference(countsOf(lab, world), before) });
+    events = [];
+  };
+  for (const step of one.steps) {
+    switch (step.kind) {
+      case 'frame':
+        waiting.push(step);
+        break;
+      case 'pause':
+        await send();
+        await sleep(step.milliseconds);
+        break;
+      case 'policies':
+        await close();
+        if (step.stage === 'inserted') {
+          settled = epoch;
+          changes += 1;
+        }
+        epoch = nextEpoch(one, settled, step, changes);
+        for (const [cell, document] of epoch.documents) restore(lab, cell, document);
+        before = countsOf(lab, world);
+        break;
+    }
+  }
+  await close();
+  const connections = new Map(
+    world.cells.map(({ name }) => [name, lab.onCell(name, 'conntrack', ['-L', '-o', 'extended']).stdout]),
+  );
+  return { times: wires.times, epochs, connections };
+}

@@ -1,0 +1,112 @@
+/** The machinery of random cases: seeds repeat, every draw is a foundation, shrinking keeps what matters, masks hide little. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { plan } from '../../../src/foundation/plan.ts';
+import { ipv4, udp } from '../../dataplane/packets.ts';
+import { createChance } from './chance.ts';
+import { drawCase } from './draw-case.ts';
+import { fingerprintAt, look } from './fate.ts';
+import { normalise } from './normalise.ts';
+import { firstEpoch, foundationOf, nextEpoch } from './rules.ts';
+import { shrink } from './shrink.ts';
+import type { Case, FrameStep } from './step.ts';
+import { isPlayable } from './trial.ts';
+import { createWorld, tunnelled, underlayFrame } from './world.ts';
+
+const test = suite('conformance/random');
+const SEEDS = Array.from({ length: 40 }, (_, index) => 1000 + index);
+
+test('chance: the known beginning of Mulberry32, and draws within bounds', () => {
+  const chance = createChance(1);
+  // The first numbers of the published algorithm for seed 1, modulo 2^32.
+  assert.equal(
+    [0, 1, 2].map(() => chance.between(0, 0xffffffff)),
+    [2693262067, 11749833, 2265367787],
+  );
+  for (let i = 0; i < 1000; i++) {
+    const drawn = chance.between(3, 5);
+    assert.ok(drawn >= 3 && drawn <= 5);
+  }
+});
+
+test('a seed draws the same case again, and every case can be planned', () => {
+  for (const seed of SEEDS) {
+    const one = drawCase(seed, 'nft', 60);
+    assert.equal(drawCase(seed, 'nft', 60), one);
+    const foundation = foundationOf(one);
+    assert.ok(foundation.cells.length >= 2 && foundation.cells.length <= 4);
+    for (const { name } of foundation.cells) assert.ok(plan(foundation, name).tables.length === 3);
+    assert.ok(isPlayable(one));
+  }
+});
+
+test('cases hold every kind of step and of frame', () => {
+  const steps = SEEDS.flatMap((seed) => drawCase(seed, 'legacy', 300).steps);
+  const frames = steps.filter((step) => step.kind === 'frame');
+  const said = frames.map(({ what }) => what).join('\n');
+  for (const kind of [
+    'tcp original',
+    'tcp reply',
+    'udp reply',
+    'icmp type 8',
+    'icmp error',
+    'fragment of',
+    'vxlan: ',
+    'ECN',
+  ])
+    assert.ok(said.includes(kind), kind);
+  assert.ok(steps.some((step) => step.kind === 'policies' && step.stage === 'filled'));
+});
+
+test('policies change in three stages: both chains, both filled, the new one alone', () => {
+  const one = SEEDS.map((seed) => drawCase(seed, 'nft', 200)).find(({ steps }) =>
+    steps.some(({ kind }) => kind === 'policies'),
+  )!;
+  const first = firstEpoch(one);
+  const changes = one.steps.filter((step) => step.kind === 'policies').slice(0, 3);
+  const chains = changes.map((step) => {
+    const tables = nextEpoch(one, first, step, 1).rules.get('cell0')!.tables;
+    const filter = tables.find(({ name }) => name === 'filter')!.chains;
+    return filter.filter(({ name }) => name.startsWith('vpa--'));
+  });
+  assert.equal(
+    chains.map(({ length }) => length),
+    [2, 2, 1],
+  );
+  assert.is(chains[0]![1]!.rules.length, 0);
+  assert.equal(chains[1]![1], chains[2]![0]);
+});
+
+test('shrinking leaves the steps that matter, and no others', async () => {
+  const one = drawCase(1, 'nft', 100);
+  const frames = one.steps.filter((step): step is FrameStep => step.kind === 'frame');
+  const needed = [frames[7]!, frames[63]!];
+  let trials = 0;
+  const stays = async ({ steps }: Case): Promise<boolean> => {
+    trials += 1;
+    return needed.every((step) => steps.includes(step));
+  };
+  assert.equal((await shrink(one, stays, 1000)).steps, needed);
+  assert.ok(trials < 120, String(trials));
+});
+
+test('masks: drawn numbers are hidden, wrong checksums and other octets are told', () => {
+  const { cells } = createWorld(foundationOf(drawCase(1, 'nft', 1)));
+  const [from, to] = [cells[0]!, cells[1]!];
+  const ends = { source: '10.255.1.4', destination: '10.255.2.4' };
+  const inner = ipv4(ends, 17, udp(ends, 1, 2, [3]), { identification: 77 });
+  const frame = (identification: number): Uint8Array =>
+    underlayFrame(to, tunnelled(from, to, inner, { identification }));
+  const known = { keys: new Set([fingerprintAt(inner, 0)]), sourceless: new Set([look(frame(1))!.sourceless]) };
+  const text = (octets: Uint8Array): string => normalise(octets, known, false);
+  assert.is(text(frame(5)), text(frame(6)));
+  const whole = (identification: number): Uint8Array =>
+    underlayFrame(to, tunnelled(from, to, inner, { identification, fragment: 0x4000 }));
+  assert.is(text(whole(5)), text(whole(6)));
+  assert.is.not(text(whole(5)), text(whole(0)));
+  const broken = frame(5);
+  broken[70] = broken[70]! ^ 1;
+  assert.match(text(broken), / wrong checksum$/);
+});
+
+test.run();
