@@ -10,7 +10,6 @@
 import { readFileSync } from 'node:fs';
 import { openSource } from '../src/capture/file.ts';
 import { open } from '../src/capture/reader.ts';
-import { tune } from '../src/cli/tune.ts';
 import { createDataplane } from '../src/dataplane/setup.ts';
 import { VERDICT_NAMES } from '../src/dataplane/verdict.ts';
 import { plan } from '../src/foundation/plan.ts';
@@ -19,9 +18,6 @@ import { heap, reserve } from '../src/memory/arena.ts';
 import { createEnds } from '../src/replay/ends.ts';
 import * as flows from '../src/replay/flows.ts';
 import { play } from '../src/replay/player.ts';
-
-// As the command does.
-tune();
 
 const [capture, foundationFile, cell, rounds = '1'] = process.argv.slice(2) as [string, string, string, string?];
 const foundation = readFoundation(readFileSync(foundationFile, 'utf8'), foundationFile);

@@ -7,9 +7,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { describeError, EXIT, exitCodeOf } from './exit.ts';
-import { tune } from './tune.ts';
-
-tune();
 
 /** Loads a command when it is named. */
 const COMMANDS: Readonly<

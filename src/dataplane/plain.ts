@@ -126,6 +126,7 @@ function isForeign(source: number, cell: Cell): boolean {
   return (
     network < NETWORK_224 &&
     network !== NETWORK_127 &&
+    network !== 0 &&
     source !== cell.vtepWord &&
     source !== cell.underlayWord &&
     source !== HOST_VETH_WORD

@@ -133,6 +133,7 @@
         (br_if $stop (i32.ne (i32.load offset=30 (local.get $at)) (i32.load offset=32 (local.get $c))))
         (local.set $word (i32.load8_u offset=26 (local.get $at)))
         (br_if $stop (i32.ge_u (local.get $word) (i32.const 224)))
+        (br_if $stop (i32.eqz (local.get $word)))
         (br_if $stop (i32.eq (local.get $word) (i32.const 127)))
         (local.set $word (i32.load offset=26 (local.get $at)))
         (br_if $stop (i32.eq (local.get $word) (i32.load offset=32 (local.get $c))))

@@ -89,6 +89,19 @@ const ODDITIES: readonly (readonly (readonly [number, number])[])[] = [
   [[20, 0x20]], // outer fragment
   [[26, 127]], // outer source on the loopback network
   [[26, 224]], // outer source is a group
+  [[26, 0]], // outer source on network 0
+  [
+    [26, 0],
+    [27, 0],
+    [28, 0],
+    [29, 0],
+  ], // outer source 0.0.0.0
+  [
+    [76, 0],
+    [77, 0],
+    [78, 0],
+    [79, 0],
+  ], // inner source 0.0.0.0
   [[29, 102]], // outer source is the receiver
   [
     [27, 255],
