@@ -108,12 +108,16 @@ test('what is inside compressed data is not unpacked again', async () => {
   assert.is((await read(written('raw', deflateRawSync(CAPTURE)))).error!.code, 'capture.format');
 });
 
-if (!works('zstd')) skip(test, 'zstd', 'the zstd program is not on this machine');
-else {
+const ZSTD = 'zstd, whole, short and damaged';
+const ZSTD_CLOSED = 'a reader that is closed early ends the decompression';
+if (!works('zstd')) {
+  skip(test, ZSTD, 'the zstd program is not on this machine');
+  skip(test, ZSTD_CLOSED, 'the zstd program is not on this machine');
+} else {
   const zstd = (): Uint8Array =>
     new Uint8Array(execFileSync('zstd', ['-qc', '-'], { input: CAPTURE, maxBuffer: 1 << 28 }));
 
-  test('zstd, whole, short and damaged', async () => {
+  test(ZSTD, async () => {
     const octets = zstd();
     assert.equal((await read(written('z', octets))).packets, (await readOctets(CAPTURE)).packets);
     const short = await read(written('z', octets.slice(0, 200_000)));
@@ -126,7 +130,7 @@ else {
     assert.is(bad.error.code, 'capture.compression');
   });
 
-  test('a reader that is closed early ends the decompression', async () => {
+  test(ZSTD_CLOSED, async () => {
     const source = await openSource(written('z', zstd()));
     const first = new Uint8Array(10);
     assert.ok((await source.read(first, 0, 10)) > 0);
