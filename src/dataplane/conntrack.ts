@@ -483,7 +483,10 @@ export function confirm(table: Conntrack, now: number): boolean {
  */
 export function refuse(table: Conntrack, now: number): number {
   if (!hasRoom(table)) {
-    if (table.mask >= REFUSAL_LIMIT || !grow(table, now)) return -1;
+    // In a large table the refusals of long ago make way, when there are many: those that matter come back.
+    const large = table.mask >= REFUSAL_LIMIT;
+    if (large && table.refusals * 2 < table.used) return -1;
+    if (!grow(table, now, !large)) return -1;
   }
   const slot = claim(table);
   table.times[slot * ENTRY_DOUBLES + EXPIRES] = NEVER;
@@ -512,7 +515,7 @@ function makeRoom(table: Conntrack, now: number): boolean {
   if (!full && hasRoom(table)) return true;
   if (full && now < table.searchFrom) return false;
   table.searchFrom = now + SECOND_NANOSECONDS;
-  return grow(table, now);
+  return grow(table, now, table.refusals * 2 < table.used);
 }
 
 function vacant(words: Int32Array, mask: number, first: number, second: number, ports: number): number {
@@ -522,19 +525,20 @@ function vacant(words: Int32Array, mask: number, first: number, second: number, 
 }
 
 /**
- * Move the living connections to a table with room for as many again, and for the refusals to come back. False when there
- * would be more than `limit`.
+ * Move the living connections, and the refusals if they are to be kept, to a table with room for as many again. False when
+ * there would be more than `limit` connections.
  */
-function grow(table: Conntrack, now: number): boolean {
+function grow(table: Conntrack, now: number, keepRefusals: boolean): boolean {
   let living = 0;
   for (let slot = 0; slot <= table.mask; slot++) if (isLiving(table, slot, now)) living += 1;
   if (living >= table.limit) return false;
+  const refusals = keepRefusals ? table.refusals : 0;
   let entries = INITIAL_ENTRIES;
-  while (entries < (living + Math.min(table.refusals, REFUSAL_LIMIT >> 1) + 1) * 2) entries *= 2;
+  while (entries < (living + refusals + 1) * 2) entries *= 2;
   const place = table.arena.allocate(entries * OCTETS);
   const words = new Int32Array(place.buffer, place.offset, entries * ENTRY_WORDS);
   for (let slot = 0; slot <= table.mask; slot++) {
-    if (!isLiving(table, slot, now)) continue;
+    if (!isLiving(table, slot, now) && !(keepRefusals && isRefusal(table, slot))) continue;
     const from = slot * ENTRY_WORDS;
     const old = table.words;
     const to = vacant(words, entries - 1, old[from + FIRST]!, old[from + SECOND]!, old[from + PORTS]!);
@@ -545,10 +549,13 @@ function grow(table: Conntrack, now: number): boolean {
   table.words = words;
   table.times = new Float64Array(place.buffer, place.offset, entries * ENTRY_DOUBLES);
   table.mask = entries - 1;
-  table.used = living;
-  table.refusals = 0;
+  table.used = living + refusals;
+  table.refusals = refusals;
   return true;
 }
+
+const isRefusal = (table: Conntrack, slot: number): boolean =>
+  table.words[slot * ENTRY_WORDS + META] !== 0 && table.times[slot * ENTRY_DOUBLES + EXPIRES] === NEVER;
 
 const isLiving = (table: Conntrack, slot: number, now: number): boolean =>
   table.words[slot * ENTRY_WORDS + META] !== 0 && table.times[slot * ENTRY_DOUBLES + EXPIRES]! > now;
