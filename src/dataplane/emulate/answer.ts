@@ -10,13 +10,15 @@ import { allowIcmp } from '../answer/icmp-limit.ts';
 import { writeReject } from '../answer/reject.ts';
 import { VERIFIED } from '../answer/rejected-checksum.ts';
 import { writeTcpReset } from '../answer/tcp-reset.ts';
-import { writeEchoReply } from './echo-reply.ts';
+import { writeEchoReply, writeTimestampReply } from './echo-reply.ts';
 import type { Emulation, Host } from './emulation.ts';
 import { writeHeaderChecksum } from './fragment.ts';
 import { CAST, type Frame, LOCAL, LONGEST_FRAME, release, take } from './frame.ts';
 import { sourceTowards } from './route.ts';
 
 const LONGEST_ERROR = 576;
+/** ICMP header and the sender's time. */
+const SHORTEST_TIMESTAMP = 12;
 const SERVICE = 1;
 const WITHOUT_ECN = 0xfc;
 const MILLISECOND = 1e6;
@@ -114,4 +116,13 @@ export function sendEcho(emulation: Emulation, host: Host, frame: Frame): void {
   const error = errorAbout(emulation, host, frame);
   const reply = take(emulation.frames, LONGEST_FRAME, frame.packet);
   send(emulation, host, reply, writeEchoReply(view, network, end, error, reply.octets, reply.view, reply.at));
+}
+
+/** Answer an ICMP timestamp request (icmp_timestamp), which needs no more than the time of its sender behind the header. */
+export function sendTimestamp(emulation: Emulation, host: Host, frame: Frame): void {
+  const { view, network, end } = frame;
+  if (frame.local !== LOCAL.ADDRESS || end - ipv4.payloadStart(view, network) < SHORTEST_TIMESTAMP) return;
+  const error = errorAbout(emulation, host, frame);
+  const reply = take(emulation.frames, LONGEST_ERROR, frame.packet);
+  send(emulation, host, reply, writeTimestampReply(view, network, error, reply.octets, reply.view, reply.at));
 }

@@ -11,7 +11,7 @@ import * as tcp from '../../wire/tcp.ts';
 import * as udp from '../../wire/udp.ts';
 import { VERIFIED } from '../answer/rejected-checksum.ts';
 import { REASON, VERDICT } from '../verdict.ts';
-import { sendEcho, sendError, sendReset } from './answer.ts';
+import { sendEcho, sendError, sendReset, sendTimestamp } from './answer.ts';
 import type { Emulation, Host } from './emulation.ts';
 import { drop, end } from './end.ts';
 import { CAST, type Frame } from './frame.ts';
@@ -145,7 +145,7 @@ function deliverTcp(emulation: Emulation, host: Host, frame: Frame): void {
   }
 }
 
-/** icmp_rcv: echo is answered, the rest ends here. */
+/** icmp_rcv: echo and timestamp requests are answered, the rest ends here. */
 function deliverIcmp(emulation: Emulation, host: Host, frame: Frame): void {
   const at = transportOf(frame, icmp.HEADER_LENGTH);
   if (at < 0) {
@@ -153,7 +153,9 @@ function deliverIcmp(emulation: Emulation, host: Host, frame: Frame): void {
   } else if (isWrong(emulation, host, frame)) {
     drop(emulation, frame, host.cell.index, REASON.ICMP_CHECKSUM);
   } else {
-    if (icmp.type(frame.view, at) === icmp.TYPES.ECHO) sendEcho(emulation, host, frame);
+    const type = icmp.type(frame.view, at);
+    if (type === icmp.TYPES.ECHO) sendEcho(emulation, host, frame);
+    else if (type === icmp.TYPES.TIMESTAMP) sendTimestamp(emulation, host, frame);
     taken(emulation, host, frame);
   }
 }

@@ -37,10 +37,6 @@ const EXCEPTIONS: readonly Exception[] = [
     applies: ({ subject }) => subject.includes('(limit) in epoch ') && !subject.endsWith(' 0'),
   },
   {
-    name: 'cells: an ICMP timestamp for the cell itself is not answered',
-    applies: ({ side, what }) => side === 'cells' && what.startsWith('icmp type 13 '),
-  },
-  {
     name: 'cells: an answer to the broadcast address of the overlay is not sent',
     applies: ({ side, what, kernel }) =>
       side === 'cells' && what.includes('10.255.255.255 >') && kernel.includes('silk-vtep out ffffffffffff'),
