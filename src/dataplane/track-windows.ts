@@ -183,9 +183,15 @@ function found(table: Conntrack, slot: number, reply: number, answered: number):
 const stateOf = (table: Conntrack, slot: number): number =>
   table.windows![slot * ENTRY_WINDOW_WORDS + WORD.STATUS]! & STATUS_FIELD.STATE;
 
-/** The host resets the TCP connection at `slot` for a rule: it is closing (nf_conntrack_tcp_set_closing). */
-export function setClosing(table: Conntrack, slot: number, now: number): void {
-  const { windows } = table;
+/**
+ * The host resets the TCP connection of the packet that was tracked last: the reset belongs to it, in the other direction, and
+ * it closes if it is confirmed (nf_conntrack_attach, nf_conntrack_tcp_set_closing).
+ */
+export function attach(table: Conntrack, now: number): void {
+  const { windows, slot } = table;
+  table.ctstate = CTSTATE.RELATED;
+  table.reply = 1 - table.reply;
+  table.pending = false;
   if (windows === null || slot < 0 || stateOf(table, slot) === TCP_STATE.CLOSE) return;
   const at = slot * ENTRY_WINDOW_WORDS + WORD.STATUS;
   windows[at] = (windows[at]! & ~STATUS_FIELD.STATE) | TCP_STATE.CLOSE;

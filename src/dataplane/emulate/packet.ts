@@ -51,6 +51,17 @@ export function track(emulation: Emulation, host: Host, frame: Frame, arrived: b
 }
 
 /**
+ * Give `frame`, a reset that a rule sends, to the connection of the packet that was tracked last: it is not tracked itself, and
+ * the connection closes (nf_conntrack_attach, nf_ct_set_closing).
+ */
+export function attach(emulation: Emulation, host: Host, frame: Frame): void {
+  describe(emulation, host, frame);
+  emulation.translation.attach(emulation.now);
+  emulation.dataplane.packet.ctstate = CTSTATE.RELATED;
+  frame.ctstate = CTSTATE.RELATED;
+}
+
+/**
  * nf_conntrack looks at the checksums of TCP, UDP and ICMP that come in (net.netfilter.nf_conntrack_checksum), before it looks
  * for the connection; `frame.verified` says what it found.
  */
@@ -113,6 +124,7 @@ export function endRefused(emulation: Emulation, host: Host, frame: Frame, verdi
  */
 export function confirm(emulation: Emulation, host: Host, frame: Frame): boolean {
   const { packet, outcome, connections } = emulation.dataplane;
+  if (frame.attached === 1) return true;
   if (!emulation.translation.confirm(emulation.now)) {
     drop(emulation, frame, host.cell.index, REASON.CONNTRACK_FULL);
     return false;

@@ -22,7 +22,7 @@ import { TRANSLATED } from '../nat/translate.ts';
 import { ctstateBits, HOOK } from '../nat/tuples.ts';
 import { type CellNat, createNatTable, pass } from '../nat/walk.ts';
 import type { CellRules } from '../setup.ts';
-import { isOutrun, show } from '../track-windows.ts';
+import { attach, isOutrun, show } from '../track-windows.ts';
 import type { Frame } from './frame.ts';
 import type { Translation } from './seams.ts';
 
@@ -92,6 +92,10 @@ export function createTranslation(
       packet.connectionMark = conntrack.connectionMark(tracking.table);
     },
     invalidate: () => connections.invalid(tracking, dataplane.packet.time),
+    attach(now) {
+      attach(tracking.table, now);
+      tracking.opening = false;
+    },
     isOpening: () => tracking.opening,
     confirm: (now) => connections.confirm(tracking, now),
     prerouting: (cell, packet, frame) =>
