@@ -30,6 +30,11 @@ export interface Options {
   readonly connectionLimit: number;
   /** Where tables and bursts are kept; with one memory, plain packets are judged by compiled code. The heap when left out. */
   readonly arena?: Arena;
+  /**
+   * Follow TCP sequence windows and SCTP as nf_conntrack does, with every packet going the general way. Off when left out: a
+   * capture that lacks packets would have the ones behind a gap judged INVALID.
+   */
+  readonly windows?: boolean;
   /** Keep what LOG rules see; `takeLines` of `log/lines.ts` must then empty it after each burst. */
   readonly keepLogs?: boolean;
 }
@@ -82,6 +87,8 @@ export function create(
   const judged = Uint8Array.from(cells, ({ name }) =>
     Number(options.judged.length === 0 || options.judged.includes(name)),
   );
+  const connections = conntrack.create(options.connectionLimit, options.arena);
+  if (options.windows === true) conntrack.addWindows(connections);
   return {
     cells,
     judged,
@@ -90,7 +97,7 @@ export function create(
     instanceInterfaces,
     interfaces,
     options,
-    connections: conntrack.create(options.connectionLimit, options.arena),
+    connections,
     straight: straightOf(cells, judged, options),
     fragments: fragments.create(),
     counters: counters.create(),
@@ -108,8 +115,8 @@ export function create(
 }
 
 function straightOf(cells: readonly Cell[], judged: Uint8Array, options: Options): Straight | null {
-  if (options.arena === undefined || options.strictChecksums || judged.indexOf(1) !== judged.lastIndexOf(1))
-    return null;
+  const isGeneral = options.strictChecksums || options.windows === true;
+  if (options.arena === undefined || isGeneral || judged.indexOf(1) !== judged.lastIndexOf(1)) return null;
   const cell = cells[judged.indexOf(1)];
   const straight = cell === undefined ? null : createStraight(options.arena);
   if (cell !== undefined && straight !== null) bindCell(straight, cell, options.vxlanPort);

@@ -22,6 +22,7 @@ import type { Dataplane } from './dataplane.ts';
 import { ACCEPTED, broadcastOf, routing } from './decapsulate.ts';
 import { keepArrived } from './log/keep.ts';
 import { isPickUp } from './tcp-state.ts';
+import { show } from './track-windows.ts';
 import { TRANSPORT } from './transport.ts';
 import { REASON, VERDICT } from './verdict.ts';
 
@@ -85,6 +86,7 @@ export function trackPacket(dataplane: Dataplane, cell: Cell, view: DataView, st
   } else if (packet.protocol === PROTOCOL.ICMP && icmp.isError(packet.icmpType)) {
     trackError(dataplane, cell, view, stack);
   } else {
+    show(connections, packet, view, stack);
     conntrack.track(connections, cell.index, packet, packet.time);
   }
   packet.ctstate = connections.ctstate;

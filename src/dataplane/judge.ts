@@ -40,7 +40,12 @@ export function judge(dataplane: Dataplane, burst: Burst): void {
   const { straight } = dataplane;
   const { words } = dataplane.connections;
   const cell = dataplane.cells[dataplane.judged.indexOf(1)];
-  if (straight !== null && cell !== undefined && bindBurst(straight, cell, dataplane, burst)) {
+  if (
+    straight !== null &&
+    dataplane.connections.windows === null &&
+    cell !== undefined &&
+    bindBurst(straight, cell, dataplane, burst)
+  ) {
     judgeCompiled(dataplane, burst, straight, cell);
     straight.burst = burst;
   } else {
@@ -62,7 +67,8 @@ function judgeCompiled(dataplane: Dataplane, burst: Burst, straight: Straight, c
 
 function judgeRow(dataplane: Dataplane, burst: Burst, i: number): void {
   if (dataplane.fragments.queues.size !== 0) releaseExpired(dataplane, burst.records.time[i]!);
-  if (dataplane.options.strictChecksums || !decidePlain(dataplane, burst, i)) judgeGeneral(dataplane, burst, i);
+  const isGeneral = dataplane.options.strictChecksums || dataplane.connections.windows !== null;
+  if (isGeneral || !decidePlain(dataplane, burst, i)) judgeGeneral(dataplane, burst, i);
 }
 
 /** The table may have moved to other words meanwhile; then what rows say of the old ones holds no more. */

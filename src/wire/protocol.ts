@@ -39,6 +39,7 @@ export const PROTOCOL = {
   DCCP: 33,
   ROUTING: 43,
   FRAGMENT: 44,
+  GRE: 47,
   ESP: 50,
   AUTHENTICATION: 51,
   ICMP6: 58,

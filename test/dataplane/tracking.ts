@@ -1,5 +1,6 @@
 /** One cell's connection tracking for tests: packets in as octets, states out as iptables names them. */
 import * as conntrack from '../../src/dataplane/conntrack.ts';
+import { show } from '../../src/dataplane/track-windows.ts';
 import * as transport from '../../src/dataplane/transport.ts';
 import { CTSTATE } from '../../src/rules/model.ts';
 import { createPacket } from '../../src/rules/packet.ts';
@@ -23,8 +24,9 @@ export interface Tracking {
   see(octets: Uint8Array, now: number): string;
 }
 
-export function createTracking(limit = 1 << 16): Tracking {
+export function createTracking(limit = 1 << 16, windows = false): Tracking {
   const table = conntrack.create(limit);
+  if (windows) conntrack.addWindows(table);
   const layers = stack.create();
   const packet = createPacket();
   const quote = quotes.create();
@@ -40,6 +42,7 @@ export function createTracking(limit = 1 << 16): Tracking {
       if (quote.valid === 0) conntrack.invalid(table);
       else conntrack.trackError(table, 0, quote, packet.destination, now);
     } else {
+      show(table, packet, view, outer);
       conntrack.track(table, 0, packet, now);
     }
     const state = NAMES.get(table.ctstate)!;

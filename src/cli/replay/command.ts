@@ -36,6 +36,7 @@ interface ReplayOptions extends SourceOptions {
   readonly iptablesLog?: string;
   readonly saveCounters?: string;
   readonly strictChecksums?: boolean;
+  readonly tcpWindows?: boolean;
   readonly connections: number;
   readonly top: number;
   readonly failOn?: readonly string[];
@@ -75,6 +76,10 @@ export function replayCommand(): Command {
     .option(
       '--strict-checksums',
       'drop for wrong UDP checksums, as a cell does; without it they are taken for offloading',
+    )
+    .option(
+      '--tcp-windows',
+      'follow TCP sequence numbers and SCTP as a cell does; slower, and packets missing in the capture make others INVALID',
     )
     .option('--connections <number>', 'most connections to remember', wholeNumber, DEFAULT_CONNECTIONS)
     .option('--top <number>', 'rows of the tables, or "all"', wholeNumber, DEFAULT_TOP)
@@ -132,6 +137,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
   const dataplane = createDataplane(sources.foundation, sources.rules, {
     vxlanPort: sources.foundation.overlay.port,
     strictChecksums: options.strictChecksums === true,
+    windows: options.tcpWindows === true,
     connectionLimit: options.connections,
     judged: sources.cells,
     arena,

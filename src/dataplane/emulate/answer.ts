@@ -3,6 +3,7 @@
  * net/ipv4/tcp_ipv4.c tcp_v4_send_reset, net/ipv4/netfilter/nf_reject_ipv4.c). `answer/` writes them; here is where they
  * come from and go to.
  */
+import { CTSTATE } from '../../rules/model.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
 import type { OwnEntry } from '../answer/echo-options.ts';
 import { type IcmpError, writeIcmpError } from '../answer/icmp-error.ts';
@@ -13,7 +14,7 @@ import { writeTcpReset } from '../answer/tcp-reset.ts';
 import { writeEchoReply, writeTimestampReply } from './echo-reply.ts';
 import type { Emulation, Host } from './emulation.ts';
 import { writeHeaderChecksum } from './fragment.ts';
-import { CAST, type Frame, LOCAL, LONGEST_FRAME, release, take } from './frame.ts';
+import { CAST, type Frame, LOCAL, LONGEST_FRAME, REDIRECT, release, take } from './frame.ts';
 import { sourceTowards } from './route.ts';
 
 const LONGEST_ERROR = 576;
@@ -89,6 +90,8 @@ export function sendReject(emulation: Emulation, host: Host, frame: Frame, code:
   const reply = take(emulation.frames, LONGEST_ERROR, frame.packet);
   const length = writeReject(view, network, end, code, frame.verified, error, reply.view, reply.at);
   const isIcmp = code >= 0;
+  // A redirect that went out before had the tracking's fields.
+  reply.attached = Number(!isIcmp && frame.ctstate !== CTSTATE.INVALID && frame.redirect === REDIRECT.NO);
   const isSent = length > 0 && (!isIcmp || isAllowed(emulation, host, ipv4.source(view, network)));
   send(emulation, host, reply, isSent ? length : 0);
 }

@@ -4,6 +4,7 @@ import { createIcmpError } from '../answer/icmp-error.ts';
 import { createIcmpLimits } from '../answer/icmp-limit.ts';
 import { rejectCode } from '../answer/reject.ts';
 import type { Cell } from '../cell.ts';
+import * as conntrack from '../conntrack.ts';
 import type { Dataplane } from '../dataplane.ts';
 import { createDevices, DEVICE, type Device, type DeviceOptions } from './device.ts';
 import type { Draws } from './draws.ts';
@@ -25,10 +26,13 @@ export interface Parts {
 export interface Options extends Omit<EmulationOptions, 'underlayMac'>, Omit<DeviceOptions, 'underlayMac'> {
   /** Hardware addresses on the underlay, by address; every cell has to have one. */
   readonly underlayMacs: ReadonlyMap<number, number>;
+  /** Follow TCP sequence windows and SCTP, as cells do; so it is when left out. */
+  readonly windows?: boolean;
 }
 
 /** An emulation of all cells of `dataplane`. */
 export function createEmulation(dataplane: Dataplane, options: Options, parts: Parts): Emulation {
+  if (options.windows !== false) conntrack.addWindows(dataplane.connections);
   const underlayMac = (address: number): number => options.underlayMacs.get(address) ?? -1;
   const names = dataplane.directory.foundation.cells.map(({ interfaces }) => interfaces[0] ?? 'eth0');
   const devices = createDevices(dataplane, names, { ...options, underlayMac });

@@ -48,6 +48,8 @@ export interface Frame {
   verified: Verified;
   /** 1 when that checksum is left to a network card: the field holds the sum of the pseudo-header. */
   partial: number;
+  /** 1 for a reset that belongs to the connection of the packet that a rule rejected (nf_ct_attach). */
+  attached: number;
   /** Offsets of entries of record route and timestamp options that the way out still writes to; 0 for none. */
   routeEntry: number;
   timeEntry: number;
@@ -102,6 +104,7 @@ function createFrame(octetCount: number): Frame {
     redirect: REDIRECT.NO,
     verified: VERIFIED.NO,
     partial: 0,
+    attached: 0,
     routeEntry: 0,
     timeEntry: 0,
     largestFragment: 0,
@@ -143,6 +146,7 @@ export function forget(frame: Frame): void {
   frame.redirect = REDIRECT.NO;
   frame.verified = VERIFIED.NO;
   frame.partial = 0;
+  frame.attached = 0;
   frame.routeEntry = 0;
   frame.timeEntry = 0;
   frame.largestFragment = 0;

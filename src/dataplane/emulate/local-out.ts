@@ -7,7 +7,7 @@ import type { Emulation, Host } from './emulation.ts';
 import { drop } from './end.ts';
 import { type Frame, LOCAL } from './frame.ts';
 import { output } from './output.ts';
-import { endRefused, track, walk } from './packet.ts';
+import { attach, endRefused, track, walk } from './packet.ts';
 import { routeOutput } from './route.ts';
 
 /** Send the IPv4 packet at `network`. */
@@ -19,7 +19,8 @@ export function localOut(emulation: Emulation, host: Host, frame: Frame): void {
     drop(emulation, frame, host.cell.index, REASON.ROUTE_NONE);
     return;
   }
-  track(emulation, host, frame, false);
+  if (frame.attached === 1) attach(emulation, host, frame);
+  else track(emulation, host, frame, false);
   packet.outInterface = emulation.devices[frame.out]!.interface;
   if (!emulation.translation.output(host.cell.index, packet, frame)) {
     drop(emulation, frame, host.cell.index, REASON.RULE_DROP);

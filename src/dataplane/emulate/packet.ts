@@ -1,9 +1,12 @@
 /** What rules and connection tracking see of a frame's IPv4 packet, and its connection. */
 import { CTSTATE } from '../../rules/model.ts';
 import { RULE_VERDICT, type RuleVerdict } from '../../rules/packet.ts';
+import * as checksum from '../../wire/checksum.ts';
 import * as integrity from '../../wire/integrity.ts';
+import * as ipv4 from '../../wire/ipv4.ts';
 import { locate } from '../../wire/layers.ts';
-import { LINKTYPE } from '../../wire/protocol.ts';
+import { LINKTYPE, PROTOCOL } from '../../wire/protocol.ts';
+import * as udp from '../../wire/udp.ts';
 import { VERIFIED } from '../answer/rejected-checksum.ts';
 import { reasonOf } from '../cell.ts';
 import * as conntrack from '../conntrack.ts';
@@ -36,27 +39,58 @@ export function describe(emulation: Emulation, host: Host, frame: Frame): void {
 export function track(emulation: Emulation, host: Host, frame: Frame, arrived: boolean): void {
   describe(emulation, host, frame);
   const { dataplane } = emulation;
-  const { packet, layers } = dataplane;
-  emulation.translation.track(host.cell, frame.view, layers.outer);
-  if (arrived) checkTransport(emulation, frame);
+  const { packet, layers, connections } = dataplane;
+  if (arrived && !hasGoodTransport(emulation, frame)) {
+    emulation.translation.invalidate();
+    packet.ctstate = connections.ctstate;
+    packet.connectionMark = 0;
+  } else {
+    emulation.translation.track(host.cell, frame.view, layers.outer);
+  }
   frame.ctstate = packet.ctstate;
 }
 
-/** nf_conntrack looks at the checksums of TCP, UDP and ICMP that come in (net.netfilter.nf_conntrack_checksum). */
-function checkTransport(emulation: Emulation, frame: Frame): void {
-  const { packet, connections, layers, options } = emulation.dataplane;
+/**
+ * Give `frame`, a reset that a rule sends, to the connection of the packet that was tracked last: it is not tracked itself, and
+ * the connection closes (nf_conntrack_attach, nf_ct_set_closing).
+ */
+export function attach(emulation: Emulation, host: Host, frame: Frame): void {
+  describe(emulation, host, frame);
+  emulation.translation.attach(emulation.now);
+  emulation.dataplane.packet.ctstate = CTSTATE.RELATED;
+  frame.ctstate = CTSTATE.RELATED;
+}
+
+/**
+ * nf_conntrack looks at the checksums of TCP, UDP and ICMP that come in (net.netfilter.nf_conntrack_checksum), before it looks
+ * for the connection; `frame.verified` says what it found.
+ */
+function hasGoodTransport(emulation: Emulation, frame: Frame): boolean {
+  const { layers, options, packet } = emulation.dataplane;
   const status = integrity.transport(frame.view, layers.outer);
   if (!options.strictChecksums) {
     frame.verified = VERIFIED.UNNECESSARY;
     frame.partial = Number(status === integrity.CHECKSUM.PARTIAL);
-    return;
+    return true;
   }
+  if (packet.protocol === PROTOCOL.UDP_LITE) return isLiteGood(frame, layers.outer.wireEnd);
   if (isDamaged(status)) {
-    emulation.translation.invalidate();
-    packet.ctstate = connections.ctstate;
-    packet.connectionMark = 0;
     frame.verified = VERIFIED.NO;
-  } else if (status === integrity.CHECKSUM.GOOD) frame.verified = VERIFIED.VALID;
+    return false;
+  }
+  if (status === integrity.CHECKSUM.GOOD) frame.verified = VERIFIED.VALID;
+  return true;
+}
+
+/** udplite_error: the sum is taken with the number of UDP in the pseudo-header, so that right ones are wrong. */
+function isLiteGood({ view, network }: Frame, end: number): boolean {
+  const at = ipv4.payloadStart(view, network);
+  const length = end - at;
+  if (length < udp.HEADER_LENGTH) return false;
+  const covered = udp.length(view, at) || length;
+  if (covered > length) return false;
+  const pseudo = checksum.pseudo4(ipv4.source(view, network), ipv4.destination(view, network), PROTOCOL.UDP, length);
+  return checksum.isGood(pseudo + checksum.sum(view, at, at + covered));
 }
 
 export const isDamaged = (status: number): boolean =>
@@ -90,6 +124,7 @@ export function endRefused(emulation: Emulation, host: Host, frame: Frame, verdi
  */
 export function confirm(emulation: Emulation, host: Host, frame: Frame): boolean {
   const { packet, outcome, connections } = emulation.dataplane;
+  if (frame.attached === 1) return true;
   if (!emulation.translation.confirm(emulation.now)) {
     drop(emulation, frame, host.cell.index, REASON.CONNTRACK_FULL);
     return false;

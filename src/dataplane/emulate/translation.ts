@@ -22,6 +22,7 @@ import { TRANSLATED } from '../nat/translate.ts';
 import { ctstateBits, HOOK } from '../nat/tuples.ts';
 import { type CellNat, createNatTable, pass } from '../nat/walk.ts';
 import type { CellRules } from '../setup.ts';
+import { attach, isOutrun, show } from '../track-windows.ts';
 import type { Frame } from './frame.ts';
 import type { Translation } from './seams.ts';
 
@@ -57,7 +58,9 @@ export function createTranslation(
   rules: ReadonlyMap<string, CellRules>,
   choice: PortChoice,
 ): Translation {
-  const tracking = connections.create(dataplane.connections);
+  const tracking = connections.create(dataplane.connections, {
+    allows: (slot) => isOutrun(dataplane.connections, slot),
+  });
   const mangles = dataplane.cells.map(({ name }) => createMangle(dataplane, rules.get(name)));
   const nats = dataplane.cells.map((cell): CellNat | undefined => {
     const evaluator = evaluatorOf(dataplane, rules.get(cell.name), 'nat');
@@ -89,6 +92,10 @@ export function createTranslation(
       packet.connectionMark = conntrack.connectionMark(tracking.table);
     },
     invalidate: () => connections.invalid(tracking, dataplane.packet.time),
+    attach(now) {
+      attach(tracking.table, now);
+      tracking.opening = false;
+    },
     isOpening: () => tracking.opening,
     confirm: (now) => connections.confirm(tracking, now),
     prerouting: (cell, packet, frame) =>
@@ -110,6 +117,7 @@ function track(dataplane: Dataplane, tracking: connections.Tracking, cell: Cell,
     if (quote.valid === 0) connections.invalid(tracking, packet.time);
     else connections.trackError(tracking, cell.index, quote, packet.destination, packet.time);
   } else {
+    show(tracking.table, packet, view, stack);
     connections.track(tracking, cell.index, packet, packet.time);
   }
 }

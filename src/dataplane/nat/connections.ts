@@ -60,6 +60,9 @@ export interface Tracking {
   related: boolean;
 
   now: number;
+  /** Ports of the last packet; the table knows SCTP by them, tuples do not. */
+  sourcePort: number;
+  destinationPort: number;
   /** Scratch: the packet as the table is shown it, a quoted packet for lookups, and tuples. */
   readonly shown: RulePacket;
   readonly quote: Quote;
@@ -84,6 +87,8 @@ export function create(table: conntrack.Conntrack, eviction: Eviction | null = n
     opening: false,
     related: false,
     now: 0,
+    sourcePort: 0,
+    destinationPort: 0,
     shown: createPacket(),
     quote: createQuote(),
     tuple: createTuple(),
@@ -126,11 +131,14 @@ function begin(tracking: Tracking, now: number): void {
 }
 
 /** Remember what the table asks of a packet beside its ends. */
-function show({ shown }: Tracking, packet: RulePacket): void {
+function show(tracking: Tracking, packet: RulePacket): void {
+  const { shown } = tracking;
   shown.protocol = packet.protocol;
   shown.tcpFlags = packet.tcpFlags;
   shown.icmpType = packet.icmpType;
   shown.icmpCode = packet.icmpCode;
+  tracking.sourcePort = packet.sourcePort;
+  tracking.destinationPort = packet.destinationPort;
 }
 
 const hasTuple = (packet: RulePacket): boolean => packet.protocol !== PROTOCOL.ICMP || hasIdentifier(packet.icmpType);
@@ -311,12 +319,14 @@ export function confirm(tracking: Tracking, now: number): boolean {
  * Let the table say again what it said of the packet that opens a connection: asking it about others has changed its
  * fields.
  */
-export function restore({ table, shown, connection, opening, now }: Tracking): void {
+export function restore(tracking: Tracking): void {
+  const { table, shown, connection, opening, now } = tracking;
   if (!opening || table.pending) return;
   shown.source = connection.original.source;
   shown.destination = connection.original.destination;
-  shown.sourcePort = connection.original.sourcePort;
-  shown.destinationPort = connection.original.destinationPort;
+  const isPorted = hasPorts(shown.protocol) || shown.protocol === PROTOCOL.ICMP;
+  shown.sourcePort = isPorted ? connection.original.sourcePort : tracking.sourcePort;
+  shown.destinationPort = isPorted ? connection.original.destinationPort : tracking.destinationPort;
   conntrack.track(table, connection.cell, shown, now);
 }
 

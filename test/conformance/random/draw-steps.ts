@@ -85,9 +85,6 @@ const SCRIPT: readonly (readonly [
   [false, FLAG.ACK, 12, 12, 0],
 ];
 
-/** Octets and flags that a script counts, at most. */
-const SCRIPT_END = 12;
-
 const endAt = (container: WorldContainer): End => ({ address: container.address, container });
 
 /** Where nobody is: outside, in the overlay, on the cells themselves. */
@@ -161,8 +158,7 @@ function nextTcp({ chance }: Draw, one: Conversation): Built {
   const [source, destination] = reply ? [one.serverPort, one.clientPort] : [one.clientPort, one.serverPort];
   const payload = tcp(ends(from, to), source, destination, {
     flags,
-    // A reset below what was acknowledged is INVALID to the kernel (nf_conntrack_tcp_packet); numbers are not followed here.
-    sequence: (start + ((flags & FLAG.RST) === 0 ? sequence : SCRIPT_END)) >>> 0,
+    sequence: (start + sequence) >>> 0,
     acknowledgement: (flags & FLAG.ACK) === 0 ? 0 : (other + acknowledged) >>> 0,
     payload: chance.octets(data),
   });

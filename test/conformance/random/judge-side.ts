@@ -30,7 +30,7 @@ export interface JudgedEpoch {
   readonly counts: ReadonlyMap<string, Count>;
 }
 
-const OPTIONS = { vxlanPort: 4789, strictChecksums: true, connectionLimit: 1 << 20 };
+const OPTIONS = { vxlanPort: 4789, strictChecksums: true, windows: true, connectionLimit: 1 << 20 };
 
 /** A dataplane with the rules of `epoch`, which knows the connections and waiting fragments of `before`. */
 function enterEpoch(one: Case, epoch: Epoch, cell: string, before: Dataplane | null): Dataplane {

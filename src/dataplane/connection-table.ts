@@ -1,0 +1,418 @@
+/**
+ * The table of connections: where they lie, how they are found, and how there is room for one more.
+ *
+ * The table is open addressing over one buffer, 64 octets an entry: a cache line. Both directions of a connection share an
+ * entry: endpoints are put in order, and a bit says which one spoke first. Entries of all cells share the table; the cell's
+ * number is part of the key. An entry that has expired is not removed: it is invisible to lookups, its place is taken by
+ * the next connection with its key, and growing leaves it behind.
+ *
+ * An entry also remembers, for each direction, the way that its last packet took through the rules (`rules/ways.ts`) and
+ * what came of it, so that the next one need not walk. Packets that were refused are remembered for that reason alone, in
+ * entries that expired before they began: they are no connections, and count for none.
+ *
+ * A table that follows TCP windows and SCTP has 64 octets more for each entry, in `windows` (`track-windows.ts`).
+ */
+import { type Arena, heap, type Place } from '../memory/arena.ts';
+import { CTSTATE } from '../rules/model.ts';
+
+/** 32-bit words of one entry, and the doubles that share its place. */
+export const ENTRY_WORDS = 16;
+export const ENTRY_DOUBLES = ENTRY_WORDS / 2;
+/** Words of one entry of `windows`. */
+export const ENTRY_WINDOW_WORDS = 16;
+
+// Words of an entry. The first four are the key.
+const FIRST = 0;
+const SECOND = 1;
+const PORTS = 2;
+/** In use (bit 31), cell (bits 16 to 30), protocol (8 to 15), ICMP query class (0 to 7). */
+const META = 3;
+export const STATE = 4;
+/** UDP: from when on the exchange counts as a stream, in milliseconds of capture time. */
+export const STREAM_FROM = 5;
+/** The double behind the words. */
+export const EXPIRES = 3;
+// Four words for packets from the first end to the second, and four more for those from the second to the first.
+/** First word of the VXLAN header that the packet came with: mark and tag follow from it. */
+export const TUNNEL = 8;
+/** What the rules said, see `plain.ts`; 0 for nothing that could be remembered. */
+export const SAID = 9;
+/** For whoever adds packets up by connection; 0 when the word before it is new. */
+export const TALLY = 10;
+/** Rule that decided. */
+export const RULE = 11;
+/** From the words of one direction to those of the other. */
+export const BACK = 4;
+/** `times[EXPIRES]` of an entry that is no connection. */
+const NEVER = Number.NEGATIVE_INFINITY;
+/** Refusals are not remembered in a table that has grown beyond this. */
+const REFUSAL_LIMIT = 1 << 17;
+
+/** Bits of STATE that all protocols have: the first packet went from the second end of the key; it was answered. */
+export const SWAPPED = 0x1;
+export const SEEN_REPLY = 0x2;
+const SECOND_NANOSECONDS = 1e9;
+const MILLISECOND = 1e6;
+/** A UDP exchange younger than this does not count as a stream. */
+const UDP_STREAM_AFTER = 2000;
+
+const ICMP = 1;
+
+/** Query class of an ICMP type, from 1; 0 for types that open no connection (nf_conntrack_proto_icmp.c, invmap). */
+export const QUERY_CLASS = new Uint8Array(256);
+/** 1 for the types that answer a query. */
+export const QUERY_REPLY = new Uint8Array(256);
+for (const [index, [request, reply]] of [
+  [8, 0],
+  [13, 14],
+  [15, 16],
+  [17, 18],
+].entries()) {
+  QUERY_CLASS[request!] = index + 1;
+  QUERY_CLASS[reply!] = index + 1;
+  QUERY_REPLY[reply!] = 1;
+}
+
+const INITIAL_ENTRIES = 1 << 12;
+
+export interface Conntrack {
+  readonly arena: Arena;
+  /** Where the entries are, as words and as doubles. */
+  place: Place;
+  words: Int32Array;
+  times: Float64Array;
+  /** What is known of the windows of each connection (`track-windows.ts`), and where it lies; null in a table without. */
+  windows: Int32Array | null;
+  windowsPlace: Place | null;
+  /** Number of entries the table has room for, minus 1. */
+  mask: number;
+  /** Places taken by connections, expired ones included, and by refusals. */
+  used: number;
+  refusals: number;
+  /** Connections that may be remembered at most; further ones are refused. */
+  readonly limit: number;
+  /** When a table at its limit is next searched for expired entries, in nanoseconds of capture time. */
+  searchFrom: number;
+  /** Marks of connections that have one, by key. */
+  readonly marks: Map<string, number>;
+
+  // Where the transport header lies of the packet that `track` is asked about, and the octets from there to the end of the
+  // packet, as IPv4 says. Only a table with windows looks.
+  view: DataView;
+  transport: number;
+  length: number;
+  /** How many of them are there. */
+  captured: number;
+
+  // What the last `track` or `trackError` found.
+  /** One bit of CTSTATE. */
+  ctstate: number;
+  /** 1 when the packet goes against the connection's first one. */
+  reply: number;
+  /** Place of the connection, or -1: unknown, not trackable, or not yet confirmed. */
+  slot: number;
+  /** 1 when the packet went from the second end of the key to the first. */
+  swapped: number;
+
+  // The connection that `confirm` would remember.
+  pending: boolean;
+  first: number;
+  second: number;
+  ports: number;
+  meta: number;
+  state: number;
+  timeout: number;
+  readonly pendingWindow: Int32Array;
+}
+
+const OCTETS = ENTRY_WORDS * 4;
+const WINDOW_OCTETS = ENTRY_WINDOW_WORDS * 4;
+const NO_VIEW = new DataView(new ArrayBuffer(0));
+
+/** An empty table that refuses the connection after `limit`. */
+export function create(limit: number, arena: Arena = heap): Conntrack {
+  const place = arena.allocate(INITIAL_ENTRIES * OCTETS);
+  return {
+    arena,
+    place,
+    words: new Int32Array(place.buffer, place.offset, INITIAL_ENTRIES * ENTRY_WORDS),
+    times: new Float64Array(place.buffer, place.offset, INITIAL_ENTRIES * ENTRY_DOUBLES),
+    windows: null,
+    windowsPlace: null,
+    mask: INITIAL_ENTRIES - 1,
+    used: 0,
+    refusals: 0,
+    limit,
+    searchFrom: Number.NEGATIVE_INFINITY,
+    marks: new Map(),
+    view: NO_VIEW,
+    transport: 0,
+    length: 0,
+    captured: 0,
+    ctstate: 0,
+    reply: 0,
+    slot: -1,
+    swapped: 0,
+    pending: false,
+    first: 0,
+    second: 0,
+    ports: 0,
+    meta: 0,
+    state: 0,
+    timeout: 0,
+    pendingWindow: new Int32Array(ENTRY_WINDOW_WORDS),
+  };
+}
+
+/** Let `table`, which is empty, follow TCP windows and SCTP. */
+export function addWindows(table: Conntrack): void {
+  if (table.windows !== null) return;
+  placeWindows(table, table.mask + 1);
+}
+
+/** Put a place for the windows of `entries` connections into `table`. */
+function placeWindows(table: Conntrack, entries: number): void {
+  const place = table.arena.allocate(entries * WINDOW_OCTETS);
+  table.windowsPlace = place;
+  table.windows = new Int32Array(place.buffer, place.offset, entries * ENTRY_WINDOW_WORDS);
+}
+
+/**
+ * Hash of a key. The two ends weigh the same, so that both directions of a packet have one hash without being put in order
+ * first; protocol and cell are left to the comparison. `ports` is the first word of a TCP or UDP header.
+ */
+export function hashOf(source: number, destination: number, ports: number): number {
+  const back = (ports << 16) | (ports >>> 16);
+  let h = Math.imul(source ^ destination, 0xcc9e2d51) + Math.imul((source + destination) | 0, 0x85ebca6b);
+  h = Math.imul((h ^ (h >>> 15)) + Math.imul(ports ^ back, 0x1b873593) + ((ports + back) | 0), 0xc2b2ae35);
+  return h ^ (h >>> 16);
+}
+
+/** Place of the entry with the pending key, expired or not; -1 when there is none. */
+export function find(table: Conntrack): number {
+  return findFrom(table, hashOf(table.first, table.second, table.ports));
+}
+
+/** The same, when the key's hash is known. */
+function findFrom(table: Conntrack, hashed: number): number {
+  const { words, mask, first, second, ports, meta } = table;
+  for (let slot = hashed & mask; ; slot = (slot + 1) & mask) {
+    const at = slot * ENTRY_WORDS;
+    if (words[at + META] === 0) return -1;
+    if (
+      words[at + FIRST] === first &&
+      words[at + SECOND] === second &&
+      words[at + PORTS] === ports &&
+      words[at + META] === meta
+    ) {
+      return slot;
+    }
+  }
+}
+
+/** Put the two ends in order and remember the key; the return value is SWAPPED when they changed places. */
+export function keyOf(
+  table: Conntrack,
+  cell: number,
+  protocol: number,
+  source: number,
+  destination: number,
+  sourcePort: number,
+  destinationPort: number,
+): number {
+  const swapped = source > destination || (source === destination && sourcePort > destinationPort) ? SWAPPED : 0;
+  const mix = -swapped;
+  const ports = (sourcePort << 16) | destinationPort;
+  const exchange = (source ^ destination) & mix;
+  table.first = (source ^ exchange) | 0;
+  table.second = (destination ^ exchange) | 0;
+  table.ports = ports ^ ((ports ^ ((ports << 16) | (ports >>> 16))) & mix);
+  table.meta = 0x80000000 | (cell << 16) | (protocol << 8);
+  table.swapped = swapped;
+  return swapped;
+}
+
+/**
+ * Read the entries that the first `count` of `hashes` lead to, so that they are in the cache when they are looked at. The
+ * sum means nothing: it keeps the reads from being optimised away.
+ */
+export function touch(table: Conntrack, hashes: Int32Array, count: number): number {
+  const { words, mask } = table;
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += words[(hashes[i]! & mask) * ENTRY_WORDS + META]!;
+  return sum;
+}
+
+/**
+ * An ICMP query has a client and a server instead of ports: the order is theirs, and the answer turns it round. Its code
+ * belongs to the key, as in the kernel's tuple.
+ */
+export function queryKeyOf(
+  table: Conntrack,
+  cell: number,
+  type: number,
+  code: number,
+  source: number,
+  destination: number,
+  identifier: number,
+): number {
+  const reply = QUERY_REPLY[type]!;
+  table.first = (reply === 1 ? destination : source) | 0;
+  table.second = (reply === 1 ? source : destination) | 0;
+  table.ports = (code << 16) | identifier;
+  table.meta = 0x80000000 | (cell << 16) | (ICMP << 8) | QUERY_CLASS[type]!;
+  return 0;
+}
+
+/** The packet belongs to no connection and opens none. */
+export function invalid(table: Conntrack): void {
+  table.ctstate = CTSTATE.INVALID;
+  table.reply = 0;
+  table.slot = -1;
+  table.pending = false;
+}
+
+/**
+ * Place of the entry of a TCP or UDP packet whose key has the hash `hashed`, be it a connection, one that has expired, or a
+ * refusal; -1 when there is none. `ports` is the first word of its header. For `trackFound`.
+ */
+export function findPorted(
+  table: Conntrack,
+  cell: number,
+  protocol: number,
+  source: number,
+  destination: number,
+  ports: number,
+  hashed: number,
+): number {
+  keyOf(table, cell, protocol, source, destination, ports >>> 16, ports & 0xffff);
+  return findFrom(table, hashed);
+}
+
+/** Remember the connection that the last `track` would open. False when the table is full. */
+export function confirm(table: Conntrack, now: number): boolean {
+  if (!table.pending) return true;
+  table.pending = false;
+  let slot = find(table);
+  const known = slot >= 0 && table.times[slot * ENTRY_DOUBLES + EXPIRES] !== NEVER;
+  if (!known) {
+    if (!makeRoom(table, now)) return false;
+    slot = find(table);
+    if (slot < 0) slot = claim(table);
+    else table.refusals -= 1;
+  }
+  if (table.marks.size !== 0) table.marks.delete(markKey(table));
+  const at = slot * ENTRY_WORDS;
+  const words = table.words;
+  words[at + STATE] = table.state;
+  words[at + STREAM_FROM] = ((now / MILLISECOND) | 0) + UDP_STREAM_AFTER;
+  words[at + TALLY] = 0;
+  words[at + TALLY + BACK] = 0;
+  if (table.windows !== null) table.windows.set(table.pendingWindow, slot * ENTRY_WINDOW_WORDS);
+  table.times[slot * ENTRY_DOUBLES + EXPIRES] = now + table.timeout;
+  table.slot = slot;
+  return true;
+}
+
+/**
+ * A place for what the rules said of a packet that opened no connection, when the table has none for its key. -1 when the
+ * table has better use for its room.
+ */
+export function refuse(table: Conntrack, now: number): number {
+  if (!hasRoom(table)) {
+    // In a large table the refusals of long ago make way, when there are many: those that matter come back.
+    const large = table.mask >= REFUSAL_LIMIT;
+    if (large && table.refusals * 2 < table.used) return -1;
+    if (!grow(table, now, !large)) return -1;
+  }
+  const slot = claim(table);
+  table.times[slot * ENTRY_DOUBLES + EXPIRES] = NEVER;
+  table.refusals += 1;
+  return slot;
+}
+
+/** Write the pending key into a free place. */
+function claim(table: Conntrack): number {
+  const { words } = table;
+  const slot = vacant(words, table.mask, table.first, table.second, table.ports);
+  const at = slot * ENTRY_WORDS;
+  words[at + FIRST] = table.first;
+  words[at + SECOND] = table.second;
+  words[at + PORTS] = table.ports;
+  words[at + META] = table.meta;
+  table.used += 1;
+  return slot;
+}
+
+const hasRoom = (table: Conntrack): boolean => (table.used + 1) * 4 <= (table.mask + 1) * 3;
+
+/** Room for one more connection. At the limit, expired ones are looked for once a second, not for every packet. */
+function makeRoom(table: Conntrack, now: number): boolean {
+  const full = table.used - table.refusals >= table.limit;
+  if (!full && hasRoom(table)) return true;
+  if (full && now < table.searchFrom) return false;
+  table.searchFrom = now + SECOND_NANOSECONDS;
+  return grow(table, now, table.refusals * 2 < table.used);
+}
+
+function vacant(words: Int32Array, mask: number, first: number, second: number, ports: number): number {
+  let slot = hashOf(first, second, ports) & mask;
+  while (words[slot * ENTRY_WORDS + META] !== 0) slot = (slot + 1) & mask;
+  return slot;
+}
+
+/**
+ * Move the living connections, and the refusals if they are to be kept, to a table with room for as many again. False when
+ * there would be more than `limit` connections.
+ */
+function grow(table: Conntrack, now: number, keepRefusals: boolean): boolean {
+  let living = 0;
+  for (let slot = 0; slot <= table.mask; slot++) if (isLiving(table, slot, now)) living += 1;
+  if (living >= table.limit) return false;
+  let entries = INITIAL_ENTRIES;
+  const refusals = keepRefusals ? table.refusals : 0;
+  while (entries < (living + refusals + 1) * 2) entries *= 2;
+  const place = table.arena.allocate(entries * OCTETS);
+  const words = new Int32Array(place.buffer, place.offset, entries * ENTRY_WORDS);
+  const { windows, windowsPlace } = table;
+  if (windows !== null) placeWindows(table, entries);
+  for (let slot = 0; slot <= table.mask; slot++) {
+    if (!isLiving(table, slot, now) && !(keepRefusals && isRefusal(table, slot))) continue;
+    const from = slot * ENTRY_WORDS;
+    const old = table.words;
+    const to = vacant(words, entries - 1, old[from + FIRST]!, old[from + SECOND]!, old[from + PORTS]!);
+    for (let word = 0; word < ENTRY_WORDS; word++) words[to * ENTRY_WORDS + word] = old[from + word]!;
+    if (windows !== null) {
+      const at = slot * ENTRY_WINDOW_WORDS;
+      table.windows!.set(windows.subarray(at, at + ENTRY_WINDOW_WORDS), to * ENTRY_WINDOW_WORDS);
+    }
+  }
+  table.arena.release(table.place, (table.mask + 1) * OCTETS);
+  if (windowsPlace !== null) table.arena.release(windowsPlace, (table.mask + 1) * WINDOW_OCTETS);
+  table.place = place;
+  table.words = words;
+  table.times = new Float64Array(place.buffer, place.offset, entries * ENTRY_DOUBLES);
+  table.mask = entries - 1;
+  table.used = living + refusals;
+  table.refusals = refusals;
+  return true;
+}
+
+const isRefusal = (table: Conntrack, slot: number): boolean =>
+  table.words[slot * ENTRY_WORDS + META] !== 0 && table.times[slot * ENTRY_DOUBLES + EXPIRES] === NEVER;
+
+const isLiving = (table: Conntrack, slot: number, now: number): boolean =>
+  table.words[slot * ENTRY_WORDS + META] !== 0 && table.times[slot * ENTRY_DOUBLES + EXPIRES]! > now;
+
+/** The mark of the connection in the last `track`; connections rarely have one. */
+export const connectionMark = (table: Conntrack): number =>
+  table.marks.size === 0 || table.slot < 0 ? 0 : markOf(table);
+
+const markOf = (table: Conntrack): number => table.marks.get(markKey(table)) ?? 0;
+const markKey = (table: Conntrack): string => `${table.first}/${table.second}/${table.ports}/${table.meta}`;
+
+/** Give the connection of the last `track` a mark (CONNMARK). Only packets that such a rule met come here. */
+export function setConnectionMark(table: Conntrack, value: number): void {
+  if (value === 0) table.marks.delete(markKey(table));
+  else table.marks.set(markKey(table), value);
+}
