@@ -72,7 +72,7 @@ function metersByRule(earlier: EarlierMeters | undefined): Map<Rule, readonly Me
   if (earlier === undefined) return byRule;
   const { list, first } = earlier.meters;
   for (const { id, rule } of earlier.rules.rules) {
-    const meters = list.slice(first[id]!, first[id + 1]);
+    const meters = list.slice(first[id], first[id + 1]);
     if (meters.length > 0) byRule.set(rule, meters);
   }
   return byRule;

@@ -88,7 +88,7 @@ async function replay(
     lines: text
       .trimEnd()
       .split('\n')
-      .map((line): Line => JSON.parse(line)),
+      .map((line) => JSON.parse(line) as Line),
     dataplane,
     timeline,
     text,
