@@ -61,3 +61,17 @@ export function create(arena: Arena = heap): RecordBurst {
     offset: new Float64Array(ROWS),
   };
 }
+
+/** Let row `from` and those behind it, up to `count`, become the first ones of `records`. */
+export function dropRows(records: RecordBurst, from: number, count: number): void {
+  records.at.copyWithin(0, from, count);
+  records.end.copyWithin(0, from, count);
+  records.originalLength.copyWithin(0, from, count);
+  records.linkType.copyWithin(0, from, count);
+  records.time.copyWithin(0, from, count);
+  records.interfaceIndex.copyWithin(0, from, count);
+  records.file.copyWithin(0, from, count);
+  records.packet.copyWithin(0, from, count);
+  records.offset.copyWithin(0, from, count);
+  records.count = count - from;
+}

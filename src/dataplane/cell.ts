@@ -5,15 +5,29 @@
  * compiled once; the reasons that name a rule's part in silk's scheme are worked out once, by chain.
  */
 
-import type { Evaluator } from '../rules/evaluator.ts';
+import type { Evaluator, TableCounters } from '../rules/evaluator.ts';
 import { CTSTATE, type Match } from '../rules/model.ts';
 import { RULE_VERDICT } from '../rules/packet.ts';
-import type { RuleTable } from '../rules/table.ts';
+import type { NumberedRule, RuleTable } from '../rules/table.ts';
 import type { Ways } from '../rules/ways.ts';
 import type { Cidr } from '../wire/address.ts';
 import { REASON } from './verdict.ts';
 
-export interface Cell {
+/** The rules that a cell runs at a moment. `exchange` in `exchange.ts` puts others in their place, all at once. */
+export interface InForce {
+  /** The filter table, and the numbers of its chains FORWARD and INPUT. */
+  filter: Evaluator;
+  forwardChain: number;
+  inputChain: number;
+  /** Ways that packets took through FORWARD; null when the evaluator does not number them. */
+  forwardWays: Ways | null;
+  /** Whether a rule asks for address types. */
+  asksAddressTypes: boolean;
+  /** Reason of each rule of the filter table, by rule id. */
+  reasons: Uint8Array;
+}
+
+export interface Cell extends InForce {
   readonly index: number;
   readonly name: string;
   readonly underlay: number;
@@ -32,16 +46,12 @@ export interface Cell {
   /** Numbers of its interfaces. */
   readonly vtepInterface: number;
   readonly underlayInterface: number;
-  /** The filter table, and the numbers of its chains FORWARD and INPUT. */
-  readonly filter: Evaluator;
-  readonly forwardChain: number;
-  readonly inputChain: number;
-  /** Ways that packets took through FORWARD; null when the evaluator does not number them. */
-  readonly forwardWays: Ways | null;
-  /** Whether a rule asks for address types. */
-  readonly asksAddressTypes: boolean;
-  /** Reason of each rule of the filter table, by rule id. */
-  readonly reasons: Uint8Array;
+  /** Every rule of the filter table that was ever in force. */
+  readonly known: NumberedRule[];
+  /** Place in `known` of each rule by its id; null while that is the id itself. */
+  places: Int32Array | null;
+  /** What the rules in force counted before the last change, indexed as the counters of `filter`; null before the first. */
+  earlier: TableCounters | null;
 }
 
 const CONNECTION_STATES = CTSTATE.ESTABLISHED | CTSTATE.RELATED;
@@ -85,6 +95,22 @@ export function reasonsOf(rules: RuleTable): Uint8Array {
     }
   });
 }
+
+/** `filter`, made ready to be in force. */
+export function inForce(filter: Evaluator): InForce {
+  const forwardChain = filter.prepare('FORWARD');
+  return {
+    filter,
+    forwardChain,
+    inputChain: filter.prepare('INPUT'),
+    forwardWays: filter.ways(forwardChain),
+    asksAddressTypes: filter.rules.rules.some(({ rule }) => rule.matches.some(({ kind }) => kind === 'addrtype')),
+    reasons: reasonsOf(filter.rules),
+  };
+}
+
+/** Place in `known` of the rule with id `rule`; -1 for none. */
+export const placeOf = ({ places }: Cell, rule: number): number => (places === null || rule < 0 ? rule : places[rule]!);
 
 /** The reason of a walk that ended with `verdict` at `rule` (-1: the chain's policy), for a packet in `ctstate`. */
 export function reasonOf(cell: Cell, verdict: number, rule: number, ctstate: number): number {

@@ -331,6 +331,20 @@ export function refuse(table: Conntrack, now: number): number {
   return slot;
 }
 
+/**
+ * Forget what the rules of the cell numbered `cell` said, and whose sums it went to, because they are about to change.
+ * Connections stay.
+ */
+export function forget({ words, mask }: Conntrack, cell: number): void {
+  for (let at = 0; at <= mask * ENTRY_WORDS; at += ENTRY_WORDS) {
+    if (words[at + META] === 0 || ((words[at + META]! >>> 16) & 0x7fff) !== cell) continue;
+    words[at + SAID] = 0;
+    words[at + TALLY] = 0;
+    words[at + SAID + BACK] = 0;
+    words[at + TALLY + BACK] = 0;
+  }
+}
+
 /** Write the pending key into a free place. */
 function claim(table: Conntrack): number {
   const { words } = table;

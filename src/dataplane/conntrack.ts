@@ -31,6 +31,7 @@ export {
   create,
   ENTRY_WORDS,
   findPorted,
+  forget,
   hashOf,
   invalid,
   RULE,

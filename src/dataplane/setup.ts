@@ -8,7 +8,7 @@ import type { Backend } from '../rules/evaluator.ts';
 import { InterfaceNames } from '../rules/interfaces.ts';
 import type { Ruleset, Table } from '../rules/model.ts';
 import { tableOf } from '../rules/table.ts';
-import { type Cell, reasonsOf } from './cell.ts';
+import { type Cell, inForce } from './cell.ts';
 import { create, type Dataplane, type Options } from './dataplane.ts';
 
 /** The rules that one cell runs, and which iptables wrote them. */
@@ -22,6 +22,9 @@ const EMPTY_FILTER: Table = {
   name: 'filter',
   chains: ['INPUT', 'FORWARD', 'OUTPUT'].map((name) => ({ name, policy: 'ACCEPT', counters: null, rules: [] })),
 };
+
+/** The filter table of `ruleset`. */
+export const filterOf = (ruleset: Ruleset): Table => tableOf(ruleset, 'filter') ?? EMPTY_FILTER;
 
 /**
  * A dataplane for all cells of `foundation`. `rules` has an entry for every cell, by name; a cell without one accepts
@@ -51,10 +54,9 @@ function createCell(
   interfaces: InterfaceNames,
   arena: Arena,
 ): Cell {
-  const table = (rules === undefined ? undefined : tableOf(rules.ruleset, 'filter')) ?? EMPTY_FILTER;
+  const table = rules === undefined ? EMPTY_FILTER : filterOf(rules.ruleset);
   const filter = compile(table, interfaces, { backend: rules?.backend ?? 'nft', arena });
   const mac = vtepMac(cell.lease);
-  const forwardChain = filter.prepare('FORWARD');
   return {
     index,
     name: cell.name,
@@ -70,11 +72,9 @@ function createCell(
     vni: foundation.overlay.vni,
     vtepInterface: interfaces.number(VTEP_NAME),
     underlayInterface: interfaces.number(cell.interfaces[0] ?? 'eth0'),
-    filter,
-    forwardChain,
-    forwardWays: filter.ways(forwardChain),
-    inputChain: filter.prepare('INPUT'),
-    asksAddressTypes: filter.rules.rules.some(({ rule }) => rule.matches.some(({ kind }) => kind === 'addrtype')),
-    reasons: reasonsOf(filter.rules),
+    ...inForce(filter),
+    known: [...filter.rules.rules],
+    places: null,
+    earlier: null,
   };
 }

@@ -8,6 +8,7 @@
  */
 import { BURST_CAPACITY } from '../capture/burst.ts';
 import { type Burst, HELD, NOTE, setTally, tallyOf } from '../dataplane/burst.ts';
+import { type Cell, placeOf } from '../dataplane/cell.ts';
 import { type Straight, tally } from '../dataplane/straight.ts';
 import { VERDICT } from '../dataplane/verdict.ts';
 import { type Arena, heap, type Place } from '../memory/arena.ts';
@@ -31,7 +32,7 @@ export interface Flow {
   /** Port of the called side; type * 256 + code for ICMP; 0 otherwise. */
   readonly port: number;
   readonly verdict: number;
-  /** Reason, cell and deciding rule of the first packet of the row. */
+  /** Reason, cell and deciding rule of the first packet of the row; the rule is its place in the cell's `known`. */
   readonly reason: number;
   readonly cell: number;
   readonly rule: number;
@@ -53,6 +54,7 @@ const ICMP_ECHO = 8;
 export interface FlowTable {
   readonly ends: Ends;
   readonly straight: Straight | null;
+  readonly cells: readonly Cell[];
   readonly arena: Arena;
   /** Where the rows are, as words and as doubles. */
   place: Place;
@@ -84,13 +86,17 @@ const INITIAL_ROWS = 256;
 
 const ROW_OCTETS = WORDS * 4;
 
-/** An empty table. `straight` is the dataplane's, if compiled code is to add up the packets that it judged. */
-export function create(ends: Ends, straight: Straight | null = null): FlowTable {
+/**
+ * An empty table. `straight` is the dataplane's, if compiled code is to add up the packets that it judged; `cells` are its
+ * cells, if their rules may change.
+ */
+export function create(ends: Ends, straight: Straight | null = null, cells: readonly Cell[] = []): FlowTable {
   const arena = straight?.arena ?? heap;
   const place = arena.allocate(INITIAL_ROWS * ROW_OCTETS);
   return {
     ends,
     straight,
+    cells,
     arena,
     place,
     words: new Int32Array(place.buffer, place.offset, INITIAL_ROWS * WORDS),
@@ -185,7 +191,13 @@ function writeKey(table: FlowTable, burst: Burst, i: number): void {
   keys[at + DESTINATION] = to < 0 ? called : to >> 2;
   keys[at + PROTOCOL_PORT] = (burst.protocol[i]! << 16) | portOf(burst, i, swap);
   keys[at + KIND_VERDICT] = 0x80000000 | kinds | (verdict << 16) | (denied ? burst.reason[i]! : 0);
-  keys[at + KEY_RULE] = denied ? (burst.cell[i]! << 24) ^ burst.rule[i]! : 0;
+  keys[at + KEY_RULE] = denied ? (burst.cell[i]! << 24) ^ ruleOf(table, burst, i) : 0;
+}
+
+/** The rule of row `i`, by a number that it keeps when other rules change. */
+function ruleOf({ cells }: FlowTable, burst: Burst, i: number): number {
+  const cell = cells[burst.cell[i]!];
+  return cell === undefined ? burst.rule[i]! : placeOf(cell, burst.rule[i]!);
 }
 
 const kindOf = (end: number): number => (end < 0 ? END.ADDRESS : end & 3);
@@ -201,7 +213,7 @@ function addRow(table: FlowTable, burst: Burst, i: number, hashed: number): void
   if (values[at + PACKETS] === 0) {
     const word = row * WORDS;
     words[word + REASON_CELL] = (burst.reason[i]! << 16) | (burst.cell[i]! & 0xffff);
-    words[word + RULE] = burst.rule[i]!;
+    words[word + RULE] = ruleOf(table, burst, i);
     words[word + FILE] = burst.records.file[i]!;
     values[at + FIRST_PACKET] = burst.records.packet[i]!;
   }

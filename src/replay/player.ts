@@ -4,6 +4,7 @@
  * Observers see every burst after it was judged: first the rows as they stood in the capture (fragments that still wait
  * have verdict HELD), then the fragments that were decided meanwhile, as rows of a burst of their own.
  */
+import { dropRows } from '../capture/burst.ts';
 import type { RecordSource } from '../capture/reader.ts';
 import type { Burst } from '../dataplane/burst.ts';
 import * as bursts from '../dataplane/burst.ts';
@@ -11,6 +12,7 @@ import { countRead, countVerdicts } from '../dataplane/counters.ts';
 import type { Dataplane } from '../dataplane/dataplane.ts';
 import { finish, judge } from '../dataplane/judge.ts';
 import * as late from '../dataplane/late.ts';
+import { countRows, rowsBefore, step, type Timeline } from './timeline.ts';
 
 /** Looks at a judged burst before the next one takes its place; a promise is awaited. */
 export type Observer = (burst: Burst) => void | Promise<void>;
@@ -28,6 +30,9 @@ export interface Playback {
 /** Whether to stop at the next burst; asked once per burst. */
 export type Stop = () => boolean;
 
+/** What is due when, once the time of the first packet in nanoseconds since `epochNanoseconds` is known. */
+export type Plan = (first: number, epochNanoseconds: bigint) => Timeline;
+
 /**
  * Play `source` to its end, or until `stop` says so. A damaged capture is not an error of the player: all whole packets
  * before the damage are judged and observed, then it is handed back in `damage`.
@@ -37,10 +42,12 @@ export async function play(
   dataplane: Dataplane,
   observers: readonly Observer[],
   stop: Stop = () => false,
+  plan: Plan | null = null,
 ): Promise<Playback> {
   const burst = bursts.create(undefined, dataplane.options.arena);
   const lateBurst = bursts.create();
   const playback: Playback = { first: Number.NaN, last: Number.NaN, backwards: 0, damage: null };
+  let timeline: Timeline | null = null;
   const observe = async (seen: Burst): Promise<void> => {
     for (const observer of observers) {
       const waiting = observer(seen);
@@ -54,18 +61,37 @@ export async function play(
       await observe(lateBurst);
     }
   };
+  const judgeBurst = async (): Promise<void> => {
+    judge(dataplane, burst);
+    countRead(dataplane.counters, burst);
+    countVerdicts(dataplane.counters, burst, false);
+    followTime(playback, burst);
+    if (timeline !== null) countRows(timeline, dataplane, burst);
+    await observe(burst);
+    if (dataplane.late.length > 0) await observeLate();
+  };
+  // A burst ends where a change is due: whoever looks at it finds the rules that judged all of it.
+  const judgeInParts = async (planned: Plan): Promise<void> => {
+    const { records } = burst;
+    timeline ??= planned(records.time[0]!, source.epochNanoseconds);
+    for (;;) {
+      const { count } = records;
+      records.count = rowsBefore(timeline, records);
+      const judged = records.count;
+      if (judged > 0) await judgeBurst();
+      if (judged === count) return;
+      dropRows(records, judged, count);
+      step(timeline, dataplane);
+    }
+  };
   try {
     while (!stop()) {
       if (source.fill(burst.records) === 0) {
         if (await source.refill()) continue;
         break;
       }
-      judge(dataplane, burst);
-      countRead(dataplane.counters, burst);
-      countVerdicts(dataplane.counters, burst, false);
-      followTime(playback, burst);
-      await observe(burst);
-      if (dataplane.late.length > 0) await observeLate();
+      if (plan === null) await judgeBurst();
+      else await judgeInParts(plan);
     }
   } catch (error) {
     if (!(error instanceof Error)) throw error;

@@ -33,7 +33,7 @@ export interface SummaryFlow {
   readonly connections: number;
   readonly firstFile: number;
   readonly firstPacket: number;
-  /** Cell that judged, and its deciding rule's id; null when none did. */
+  /** Cell that judged, and the place of its deciding rule in the cell's `known`; null when none did. */
   readonly cell: string | null;
   readonly rule: number | null;
 }

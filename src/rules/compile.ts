@@ -12,7 +12,7 @@ import { defaultCopies, flatten } from './flatten.ts';
 import { addCounters } from './flow.ts';
 import type { InterfaceNames } from './interfaces.ts';
 import { walk } from './matcher.ts';
-import { createMeters, type Meters } from './meters.ts';
+import { createMeters, type EarlierMeters, type Meters } from './meters.ts';
 import type { Table } from './model.ts';
 import type { Outcome, RulePacket } from './packet.ts';
 import { layOut, type Plan } from './plan.ts';
@@ -24,6 +24,8 @@ export interface CompileOptions {
   readonly backend: Backend;
   /** Where limits are kept; full ones of its own unless given. */
   readonly meters?: Meters;
+  /** Meters of the rules that these replace, see `createMeters`. */
+  readonly earlier?: EarlierMeters;
   /** How many rules inlining may write more than once; see flatten.ts. */
   readonly copies?: number;
   /** Where the sums of ways are kept; the heap unless given. */
@@ -58,7 +60,7 @@ export function compile(table: Table, interfaces: InterfaceNames, options: Compi
   const rules = numberRules(table);
   const chains = indexChains(rules);
   const backend = options.backend;
-  const meters = options.meters ?? createMeters(rules, backend);
+  const meters = options.meters ?? createMeters(rules, backend, options.earlier);
   const operands: Operands = { backend, interfaces, patterns: [], ranges: [] };
   const context: Context = {
     meters,
@@ -101,7 +103,7 @@ export function compile(table: Table, interfaces: InterfaceNames, options: Compi
 
   const matcher = (chain: number): Matcher => matchers[chain]!;
   const ways = (chain: number): Ways => matcher(chain).regular.ways;
-  return { rules, backend, prepare, evaluate, ways, counters: readCounters, matcher };
+  return { rules, backend, meters, prepare, evaluate, ways, counters: readCounters, matcher };
 }
 
 const createMatcher = (source: Source, chain: number): Matcher => ({

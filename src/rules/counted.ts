@@ -2,12 +2,14 @@
 import type { Evaluator, TableCounters } from './evaluator.ts';
 import type { Chain, Table } from './model.ts';
 
-export function countedTable(evaluator: Evaluator): Table {
+/** `earlier` is what its rules had counted before it was made, indexed as its own counters. */
+export function countedTable(evaluator: Evaluator, earlier: TableCounters | null = null): Table {
   const { rules } = evaluator;
   const numbers = [...rules.chains.values()].map(({ name, policy }) =>
     policy === null ? -1 : evaluator.prepare(name),
   );
-  const counters = evaluator.counters();
+  const own = evaluator.counters();
+  const counters = earlier === null ? own : sumOf(own, earlier);
   const chains = [...rules.chains.values()].map((chain, index) =>
     countedChain(chain, numbers[index]!, rules.firstId.get(chain.name)!, counters),
   );
@@ -26,3 +28,10 @@ function countedChain(chain: Chain, number: number, first: number, counters: Tab
     })),
   };
 }
+
+export const sumOf = (one: TableCounters, other: TableCounters): TableCounters => ({
+  packets: one.packets.map((value, index) => value + other.packets[index]!),
+  bytes: one.bytes.map((value, index) => value + other.bytes[index]!),
+  policyPackets: one.policyPackets.map((value, index) => value + other.policyPackets[index]!),
+  policyBytes: one.policyBytes.map((value, index) => value + other.policyBytes[index]!),
+});

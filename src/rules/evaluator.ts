@@ -2,6 +2,7 @@
  * Evaluator: what the rules of one table say of a packet. The reference and the compiled matcher both are one, so that
  * either can stand in the packet path and each can be held against the other.
  */
+import type { Meters } from './meters.ts';
 import type { Outcome, RulePacket } from './packet.ts';
 import type { RuleTable } from './table.ts';
 import type { Ways } from './ways.ts';
@@ -24,6 +25,8 @@ export interface TableCounters {
 export interface Evaluator {
   readonly rules: RuleTable;
   readonly backend: Backend;
+  /** The state of limits. */
+  readonly meters: Meters;
   /** The number of a built-in chain, for `evaluate`. Throws ChainError when the table has no built-in chain `name`. */
   prepare(name: string): number;
   /**

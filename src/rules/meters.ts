@@ -5,7 +5,7 @@
 import type { Backend } from './evaluator.ts';
 import { createHashlimit, HASHLIMIT, type Hashlimit, takeHashlimit } from './hashlimit.ts';
 import { createLimit, type Limit, takeLimit } from './limit.ts';
-import type { Match } from './model.ts';
+import type { Match, Rule } from './model.ts';
 import type { RulePacket } from './packet.ts';
 import type { RuleTable } from './table.ts';
 
@@ -24,19 +24,58 @@ export interface Meters {
   readonly first: Int32Array;
 }
 
-/** Full meters for every limit and hashlimit of `table`. */
-export function createMeters(table: RuleTable, backend: Backend): Meters {
+/** Meters of a table that is being replaced. */
+export interface EarlierMeters {
+  readonly rules: RuleTable;
+  readonly meters: Meters;
+}
+
+/**
+ * Meters for every limit and hashlimit of `table`, full unless they go on from `earlier`. A hashlimit goes on when its name does
+ * (xt_hashlimit.c keeps tables by name). A limit goes on when its rule is the same object and the
+ * backend is nft: legacy puts a whole new table into the kernel, and xt_limit.c begins each of its rules anew.
+ */
+export function createMeters(table: RuleTable, backend: Backend, earlier?: EarlierMeters): Meters {
   const list: Meter[] = [];
-  const shared = new Map<string, Hashlimit>();
+  const shared = hashlimitsOf(earlier);
+  const before = backend === 'nft' ? metersByRule(earlier) : null;
   const first = new Int32Array(table.rules.length);
   for (const { id, rule } of table.rules) {
     first[id] = list.length;
-    for (const match of rule.matches) {
-      const meter = createMeter(match, backend, shared);
+    const kept = before?.get(rule);
+    for (const [index, match] of rule.matches.filter(isMetered).entries()) {
+      const same = kept?.[index];
+      const meter = same?.limit ? same : createMeter(match, backend, shared);
       if (meter !== null) list.push(meter);
     }
   }
   return { list, first };
+}
+
+/** Names and states of the hashlimits of a table. */
+function hashlimitsOf(earlier: EarlierMeters | undefined): Map<string, Hashlimit> {
+  const shared = new Map<string, Hashlimit>();
+  for (const [rule, meters] of metersByRule(earlier)) {
+    for (const [index, match] of rule.matches.filter(isMetered).entries()) {
+      const hashlimit = meters[index]?.hashlimit;
+      if (match.kind === 'hashlimit' && hashlimit) shared.set(match.name, hashlimit);
+    }
+  }
+  return shared;
+}
+
+const isMetered = ({ kind }: Match): boolean => kind === 'limit' || kind === 'hashlimit';
+
+/** The meters of each rule that has some. */
+function metersByRule(earlier: EarlierMeters | undefined): Map<Rule, readonly Meter[]> {
+  const byRule = new Map<Rule, readonly Meter[]>();
+  if (earlier === undefined) return byRule;
+  const { list, first } = earlier.meters;
+  for (const { id, rule } of earlier.rules.rules) {
+    const meters = list.slice(first[id], first[id + 1]);
+    if (meters.length > 0) byRule.set(rule, meters);
+  }
+  return byRule;
 }
 
 function createMeter(match: Match, backend: Backend, shared: Map<string, Hashlimit>): Meter | null {

@@ -89,6 +89,7 @@ export function createReference(table: Table, interfaces: InterfaceNames, option
   }
 
   return {
+    meters,
     rules,
     backend,
     prepare: (name) => builtInChain(chains, name),

@@ -11,6 +11,7 @@ import { createEnds } from '../../replay/ends.ts';
 import * as flows from '../../replay/flows.ts';
 import { type Playback, play } from '../../replay/player.ts';
 import { type Summary, summarise } from '../../replay/summary.ts';
+import { changesOf, type Timeline } from '../../replay/timeline.ts';
 import { describeError, EXIT, exitCodeOf, UsageError } from '../exit.ts';
 import {
   addSourceOptions,
@@ -21,12 +22,13 @@ import {
 } from '../sources/options.ts';
 import { styleFor } from '../style.ts';
 import { printable } from '../text.ts';
+import { addControlOptions, type ControlOptions, loadControl } from './control.ts';
 import type { Inputs } from './output.ts';
 import { openOutputs } from './outputs.ts';
 import { report } from './report.ts';
 import { describeRule, SCHEMA_VERSION } from './verdict-lines.ts';
 
-interface ReplayOptions extends SourceOptions {
+interface ReplayOptions extends SourceOptions, ControlOptions {
   readonly json?: boolean;
   readonly ndjson?: boolean;
   readonly verdicts?: string;
@@ -85,7 +87,7 @@ export function replayCommand(): Command {
     .option('--top <number>', 'rows of the tables, or "all"', wholeNumber, DEFAULT_TOP)
     .option('--fail-on <verdicts>', 'exit with 1 when a packet got one of these verdicts', verdictNames)
     .option('-q, --quiet', 'no report, only the files that were asked for');
-  return addSourceOptions(command)
+  return addControlOptions(addSourceOptions(command))
     .addHelpText('after', HELP)
     .action(async (captures: string[], options: ReplayOptions) => replay(captures, options));
 }
@@ -96,6 +98,7 @@ Examples:
   $ tagplane replay eth0.pcap --foundation cells.yaml --iptables cell-b=iptables-save.txt
   $ tagplane replay a.pcap b.pcap.gz --foundation foundation.yaml -w judged.pcapng
   $ tagplane replay capture.pcapng --foundation foundation.yaml --logging --kern-log kern.log
+  $ tagplane replay eth0.pcap --foundation cells.yaml --policies-at +12.5s=policies.json
   $ tcpdump -i eth0 -w - port 4789 | tagplane replay - --foundation foundation.yaml --ndjson
 
 A frame to a known cell is judged by that cell. A frame from a known cell feeds that cell's
@@ -133,6 +136,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
   if (readings > 1) throw new UsageError('standard input (-) can be read once: give the others as files');
   const sources = await loadSources(options);
   for (const warning of sources.warnings) process.stderr.write(`tagplane: ${printable(warning)}\n`);
+  const control = await loadControl(options, sources);
   const arena = reserve(ARENA_LIMIT) ?? heap;
   const dataplane = createDataplane(sources.foundation, sources.rules, {
     vxlanPort: sources.foundation.overlay.port,
@@ -157,7 +161,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     dataplane,
     inputsOf(opened, paths),
   );
-  const table = flows.create(createEnds(dataplane.directory), dataplane.straight);
+  const table = flows.create(createEnds(dataplane.directory), dataplane.straight, dataplane.cells);
   const interruption = watchForInterruption();
   const began = process.hrtime.bigint();
   let playback: Playback;
@@ -168,6 +172,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
       dataplane,
       observers,
       () => interruption.code !== 0,
+      control.plan,
     );
     if (playback.damage !== null && exitCodeOf(playback.damage) !== EXIT.INPUT) throw playback.damage;
     await outputs.finish();
@@ -182,7 +187,15 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
   const summary = summarise(dataplane, table, playback.backwards);
   if (options.ndjson !== true && options.quiet !== true) {
     printReport(
-      { summary, dataplane, playback, sources, elapsed, epoch: opened.source.epochNanoseconds },
+      {
+        summary,
+        dataplane,
+        playback,
+        sources,
+        elapsed,
+        epoch: opened.source.epochNanoseconds,
+        timeline: control.timeline,
+      },
       paths,
       options,
     );
@@ -263,16 +276,17 @@ interface Replayed {
   readonly sources: Sources;
   readonly elapsed: number;
   readonly epoch: bigint;
+  readonly timeline: Timeline | null;
 }
 
 /** The deciding rule of a flow's first packet, as the verdict lines show it. */
 function ruleOf(dataplane: Dataplane, { cell, rule }: Summary['flows'][number]): object | null {
   const judging = dataplane.cells.find(({ name }) => name === cell);
-  return judging === undefined || rule === null ? null : describeRule(judging.filter.rules.rules[rule]!);
+  return judging === undefined || rule === null ? null : describeRule(judging.known[rule]!);
 }
 
 function printReport(replayed: Replayed, paths: readonly string[], options: ReplayOptions): void {
-  const { summary, dataplane, playback, sources, elapsed, epoch } = replayed;
+  const { summary, dataplane, playback, sources, elapsed, epoch, timeline } = replayed;
   if (options.json === true) {
     const ruled = (flows: Summary['flows']): object[] =>
       flows.map((flow) => ({ ...flow, rule: ruleOf(dataplane, flow) }));
@@ -282,6 +296,7 @@ function printReport(replayed: Replayed, paths: readonly string[], options: Repl
       captures: paths,
       rules: sources.origins,
       ...sums,
+      ...(timeline === null ? {} : { changes: changesOf(timeline, epoch) }),
       flows: ruled(all),
       denied: ruled(denied),
     };
@@ -296,6 +311,7 @@ function printReport(replayed: Replayed, paths: readonly string[], options: Repl
     epochNanoseconds: epoch,
     origins: sources.origins,
     elapsed,
+    changes: timeline === null ? null : changesOf(timeline, epoch),
     width: Math.max(REPORT_WIDTH, process.stdout.isTTY ? process.stdout.columns : 0),
     style: styleFor(process.stdout.isTTY, process.env),
     top: options.top,

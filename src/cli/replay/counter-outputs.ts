@@ -29,12 +29,12 @@ export function openCounterOutputs(directory: string, dataplane: Dataplane, inpu
   }
 }
 
-function counterOutput(path: string, { filter }: Cell, inputs: Inputs): Output {
+function counterOutput(path: string, cell: Cell, inputs: Inputs): Output {
   const writer = textWriter(openSink(path, { inputs: inputs.files }));
   return {
     observe: () => undefined,
     finish: () => {
-      writer.write(printSave({ tables: [countedTable(filter)] }, { counters: true }));
+      writer.write(printSave({ tables: [countedTable(cell.filter, cell.earlier)] }, { counters: true }));
       return writer.finish();
     },
     abort: () => writer.abort(),

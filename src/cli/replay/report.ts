@@ -6,6 +6,7 @@ import type { Dataplane } from '../../dataplane/dataplane.ts';
 import { REASONS } from '../../dataplane/verdict.ts';
 import type { Playback } from '../../replay/player.ts';
 import type { End, Summary, SummaryFlow } from '../../replay/summary.ts';
+import type { ReportedChange } from '../../replay/timeline.ts';
 import type { NumberedRule } from '../../rules/table.ts';
 import type { Style } from '../style.ts';
 import { type Column, count, octets, printable, seconds, share, table } from '../text.ts';
@@ -21,6 +22,8 @@ export interface ReportInput {
   readonly origins: readonly string[];
   /** Nanoseconds of wall clock that the replay took, and of processor time. */
   readonly elapsed: number;
+  /** Changes of rules; null when none were asked for. */
+  readonly changes: readonly ReportedChange[] | null;
   readonly width: number;
   readonly style: Style;
   /** Most rows of the tables. */
@@ -38,6 +41,7 @@ export function report(input: ReportInput): string[] {
     ...verdicts(input),
     ...talkers(input),
     ...denials(input),
+    ...changes(input),
     ...notJudged(input),
     ...remarks(input),
     ...rate(input),
@@ -74,8 +78,12 @@ function heading(input: ReportInput): string[] {
   ];
 }
 
-const startOf = (input: ReportInput): string => {
-  const milliseconds = Number((input.epochNanoseconds + BigInt(Math.trunc(input.playback.first))) / 1_000_000n);
+const startOf = (input: ReportInput): string =>
+  instant(input.epochNanoseconds + BigInt(Math.trunc(input.playback.first)));
+
+/** A moment in nanoseconds since 1970, to the millisecond. */
+const instant = (nanoseconds: bigint): string => {
+  const milliseconds = Number(nanoseconds / 1_000_000n);
   return `${new Date(milliseconds).toISOString().replace('T', ' ').replace('Z', '')} UTC`;
 };
 
@@ -178,7 +186,7 @@ function placeOf(input: ReportInput, flow: SummaryFlow): string[] {
   const first = `first ${file}packet ${flow.firstPacket}`;
   const cell = dataplane.cells.find(({ name }) => name === flow.cell);
   const id = flow.rule;
-  const where = cell === undefined || id === null ? '' : ruleOf(cell.filter.rules.rules[id]!);
+  const where = cell === undefined || id === null ? '' : ruleOf(cell.known[id]!);
   const text = [cell === undefined ? '' : printable(cell.name), where, first].filter((part) => part !== '').join(', ');
   return wrap(text, input.width - PLACE_INDENT.length, '').map((line) => style.faint(`${PLACE_INDENT}${line}`));
 }
@@ -186,6 +194,25 @@ function placeOf(input: ReportInput, flow: SummaryFlow): string[] {
 function ruleOf(numbered: NumberedRule): string {
   const { chain, number, text } = describeRule(numbered);
   return `${printable(chain)} rule ${number}: ${printable(text.slice(`-A ${chain} `.length))}`;
+}
+
+/** When rules changed, and what was judged from each change to the next one of that cell. */
+function changes(input: ReportInput): string[] {
+  const all = input.changes;
+  if (all === null) return [];
+  const made = all.filter(({ packets }) => packets !== null);
+  const lines = made.flatMap(({ timestamp, cell, what, packets, refused, window }) => {
+    const seen = `${count(packets!)} packets, ${count(refused!)} refused${window ? ' in this window' : ''}`;
+    return wrap(
+      `${instant(BigInt(timestamp))} ${printable(cell)}: ${printable(what)}; then ${seen}`,
+      input.width,
+      '  ',
+    );
+  });
+  const later = all.length - made.length;
+  const none = all.length === 0 ? ['nothing that was announced changes a rule'] : [];
+  const rest = later === 0 ? [] : [`${count(later)} more would come after the last packet`];
+  return [...section(input, 'rules changed'), ...lines, ...none, ...rest];
 }
 
 function notJudged(input: ReportInput): string[] {

@@ -58,9 +58,14 @@ export function createVerdictLines(dataplane: Dataplane, files: readonly string[
   const cellTexts = cells.map((cell) => JSON.stringify(cell.name));
   const appTexts = directory.foundation.apps.map((app) => JSON.stringify(app.name));
   const ruleTexts: string[][] = cells.map(() => []);
+  const filters = cells.map(({ filter }) => filter);
   const reasonTexts = REASONS.map(({ code }) => JSON.stringify(code));
   const rule = (cell: number, id: number): string => {
     if (cell < 0 || id < 0) return 'null';
+    if (filters[cell] !== cells[cell]!.filter) {
+      filters[cell] = cells[cell]!.filter;
+      ruleTexts[cell] = [];
+    }
     const known = ruleTexts[cell]![id];
     if (known !== undefined) return known;
     const text = JSON.stringify(describeRule(cells[cell]!.filter.rules.rules[id]!));

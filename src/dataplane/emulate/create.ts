@@ -75,12 +75,17 @@ function createHost(dataplane: Dataplane, cell: Cell, devices: readonly Device[]
     veths: dataplane.directory.instances.map(({ address }) =>
       own.find(({ kind, container }) => kind === DEVICE.VETH && container === address),
     ),
-    outputChain: cell.filter.prepare('OUTPUT'),
-    rejections: Int8Array.from(cell.filter.rules.rules, ({ rule }) =>
-      rule.target.kind === 'REJECT' ? rejectCode(rule.target.with) : NO_REJECT,
-    ),
+    ...outputOf(cell),
     forwarding,
     limits: createIcmpLimits(options.icmpLimits),
     error: createIcmpError(),
   };
 }
+
+/** What of a host follows from the rules of its cell. */
+export const outputOf = (cell: Cell): Pick<Host, 'outputChain' | 'rejections'> => ({
+  outputChain: cell.filter.prepare('OUTPUT'),
+  rejections: Int8Array.from(cell.filter.rules.rules, ({ rule }) =>
+    rule.target.kind === 'REJECT' ? rejectCode(rule.target.with) : NO_REJECT,
+  ),
+});

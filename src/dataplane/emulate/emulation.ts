@@ -24,9 +24,9 @@ export interface Host {
   /** Device of each container, by the directory's instance number; undefined on other cells. */
   readonly veths: readonly (Device | undefined)[];
   /** Number of the filter table's chain OUTPUT. */
-  readonly outputChain: number;
+  outputChain: number;
   /** What each rule of the filter table that rejects answers with (`rejectCode`), or NO_REJECT. */
-  readonly rejections: Int8Array;
+  rejections: Int8Array;
   /** The VTEP's forwarding entries: underlay address by hardware address. */
   readonly forwarding: Map<number, number>;
   /** How many ICMP errors it still may send. */

@@ -1,9 +1,10 @@
 /** A case through the emulated cells: the same frames, put in at the same taps and times; what every device saw of them. */
-import { BACK, type Conntrack, ENTRY_WORDS, SAID } from '../../../src/dataplane/conntrack.ts';
+import type { Conntrack } from '../../../src/dataplane/conntrack.ts';
 import { createEmulation, type Options } from '../../../src/dataplane/emulate/create.ts';
 import { DEVICE } from '../../../src/dataplane/emulate/device.ts';
 import { createDraws } from '../../../src/dataplane/emulate/draws.ts';
 import type { Emulation } from '../../../src/dataplane/emulate/emulation.ts';
+import { exchangeRules } from '../../../src/dataplane/emulate/exchange.ts';
 import { createRecorder, inject, type Passage, tapNamed } from '../../../src/dataplane/emulate/journey.ts';
 import { advance } from '../../../src/dataplane/emulate/run.ts';
 import { DIRECTION } from '../../../src/dataplane/emulate/seams.ts';
@@ -63,18 +64,8 @@ function createFor(one: Case, epoch: Epoch, now: () => number) {
 }
 
 /** Give the hosts of `emulation` the rules of `epoch`; all else stays as it is. */
-function changeRules(one: Case, emulation: Emulation, epoch: Epoch): void {
-  const { emulation: fresh } = createFor(one, epoch, () => 0);
-  const { words } = emulation.dataplane.connections;
-  for (let at = 0; at < words.length; at += ENTRY_WORDS) {
-    words[at + SAID] = 0;
-    words[at + SAID + BACK] = 0;
-  }
-  for (const [index, host] of emulation.hosts.entries()) {
-    const { cell, outputChain, rejections } = fresh.hosts[index]!;
-    Object.assign(host.cell, cell);
-    Object.assign(host, { outputChain, rejections });
-  }
+function changeRules(emulation: Emulation, epoch: Epoch): void {
+  for (const host of emulation.hosts) exchangeRules(emulation, host, epoch.rules.get(host.cell.name)!);
 }
 
 /** The tap where a frame of the case is put in. */
@@ -124,7 +115,7 @@ export function emulate(one: Case, times: readonly bigint[]): Emulated {
         changes += 1;
       }
       epoch = nextEpoch(one, settled, step, changes);
-      changeRules(one, emulation, epoch);
+      changeRules(emulation, epoch);
     }
   }
   close();
