@@ -38,8 +38,12 @@ function tapsOf(dataplane: Dataplane, cells: readonly number[], { octets }: Fram
     .map(({ name, index }) => `${name}/${dataplane.directory.foundation.cells[index]!.interfaces[0] ?? 'eth0'}`);
 }
 
-/** The taps at which all of `frames` can have been seen. */
-export function possibleTaps(dataplane: Dataplane, cells: readonly string[], frames: readonly Frame[]): string[] {
+/** The taps at which all of `frames` can have been seen; null when none of them carries IPv4. */
+export function possibleTaps(
+  dataplane: Dataplane,
+  cells: readonly string[],
+  frames: readonly Frame[],
+): string[] | null {
   const asked = dataplane.cells.filter(({ name }) => cells.length === 0 || cells.includes(name));
   const numbers = asked.map(({ index }) => index);
   let possible: string[] | null = null;
@@ -48,7 +52,7 @@ export function possibleTaps(dataplane: Dataplane, cells: readonly string[], fra
     if (taps === null) continue;
     possible = possible === null ? taps : possible.filter((tap) => taps.includes(tap));
   }
-  return possible ?? [];
+  return possible;
 }
 
 export interface Underlay {

@@ -26,7 +26,7 @@ export async function readAll(captures: readonly Given[]): Promise<Read> {
   const read: { frames: Frame[]; epoch: bigint }[] = [];
   for (const [file, { file: path }] of captures.entries()) read.push(await readOne(path, file));
   const epochs = read.filter(({ frames }) => frames.length > 0).map(({ epoch }) => epoch);
-  const epochNanoseconds = epochs.reduce((a, b) => Math.min(b, a), epochs[0] ?? 0n);
+  const [epochNanoseconds = 0n] = epochs.sort((a, b) => Number(a - b));
   const shifted = read.map(({ frames, epoch }) => {
     const shift = Number(epoch - epochNanoseconds);
     return frames.map((frame) => ({ ...frame, time: frame.time + shift }));

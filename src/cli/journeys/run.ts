@@ -51,9 +51,13 @@ function deviceOf(emulation: Emulation, tap: string): number {
 }
 
 /** The tap of a capture, told on stderr when it was inferred. */
-function placeOf(dataplane: Dataplane, sources: Sources, given: Given, frames: readonly Frame[]): string {
+function placeOf(dataplane: Dataplane, sources: Sources, given: Given, frames: readonly Frame[]): string | null {
   if (given.tap !== null) return given.tap;
   const possible = possibleTaps(dataplane, sources.cells, frames);
+  if (possible === null) {
+    process.stderr.write(`tagplane: ${printable(given.file)} holds no IPv4 packet and is left out\n`);
+    return null;
+  }
   if (possible.length === 1) {
     process.stderr.write(`tagplane: ${printable(given.file)} was taken at ${printable(possible[0]!)}\n`);
     return possible[0]!;
@@ -93,9 +97,9 @@ function build(dataplane: Dataplane, sources: Sources, frames: Iterable<Frame>, 
 }
 
 /** Frames of the taps of cells' underlay interfaces. */
-function framesAtUnderlay(sources: Sources, taps: readonly string[], { frames }: Read): Frame[] {
+function framesAtUnderlay(sources: Sources, taps: readonly (string | null)[], { frames }: Read): Frame[] {
   const names = sources.foundation.cells.map(({ name, interfaces }) => `${name}/${interfaces[0] ?? 'eth0'}`);
-  return taps.flatMap((tap, i) => (names.includes(tap) ? frames[i]! : []));
+  return taps.flatMap((tap, i) => (tap !== null && names.includes(tap) ? frames[i]! : []));
 }
 
 /** The files that are asked for: taps with the same file share it. */
@@ -122,7 +126,7 @@ export async function runJourneys(sources: Sources, run: JourneyRun): Promise<vo
   const taps = given.map((one, i) => placeOf(dataplane, sources, one, read.frames[i]!));
   const built = build(dataplane, sources, framesAtUnderlay(sources, taps, read), run.seed);
   const outputs = tapFiles(built.emulation, run.tap);
-  const devices = taps.map((tap) => deviceOf(built.emulation, tap));
+  const devices = taps.map((tap) => (tap === null ? null : deviceOf(built.emulation, tap)));
   const files = given.map(({ file }) => file);
   await follow(built, read, devices, outputs, files, run.form);
 }
@@ -130,19 +134,22 @@ export async function runJourneys(sources: Sources, run: JourneyRun): Promise<vo
 async function follow(
   { emulation, record, draws }: Built,
   { frames, epochNanoseconds }: Read,
-  devices: readonly number[],
+  devices: readonly (number | null)[],
   outputs: readonly TapFile[],
   files: readonly string[],
   form: JourneyRun['form'],
 ): Promise<void> {
   const { vxlanPort } = emulation.dataplane.options;
-  const seen = frames.flatMap((one, i) =>
-    one.map((frame) => describe({ ...frame, device: devices[i]! }, emulation.devices[devices[i]!]!, vxlanPort)),
-  );
+  const seen = frames.flatMap((one, i) => {
+    const device = devices[i]!;
+    return device === null
+      ? []
+      : one.map((frame) => describe({ ...frame, device }, emulation.devices[device]!, vxlanPort));
+  });
   const found = followAll(emulation, record, draws, seen, { window: WINDOW, vxlanPort });
   const journeys = describeJourneys(emulation, record, found, files, epochNanoseconds);
   await writeTaps(outputs, emulation, record.passages, journeys, { files, epochNanoseconds });
-  const sums = sumTaps(emulation, new Set(devices), found);
+  const sums = sumTaps(emulation, new Set(devices.filter((device) => device !== null)), found);
   if (form === 'ndjson') {
     const header = { schemaVersion: SCHEMA_VERSION, format: 'tagplane-journeys' };
     for (const one of [header, ...journeys]) process.stdout.write(`${JSON.stringify(one)}\n`);
