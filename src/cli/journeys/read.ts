@@ -48,7 +48,7 @@ async function readOne(path: string, file: number): Promise<{ frames: Frame[]; e
           frames.push({
             file,
             packet: burst.packet[i]!,
-            octets: burst.octets.slice(burst.at[i], burst.end[i]) as Uint8Array<ArrayBuffer>,
+            octets: burst.octets.slice(burst.at[i], burst.end[i]),
             originalLength: burst.originalLength[i]!,
             time: burst.time[i]!,
           });
