@@ -213,7 +213,7 @@ test('--fail-on', async () => {
 });
 
 const USAGE: readonly (readonly [string, readonly string[], RegExp])[] = [
-  ['no capture', ['replay', ...WITH], /missing required argument 'capture'/],
+  ['no capture', ['replay', ...WITH], /no capture: name one, or use --at/],
   ['no foundation', ['replay', CAPTURE], /give --foundation FILE/],
   ['an unknown option', ['replay', CAPTURE, ...WITH, '--verdict', 'x'], /unknown option '--verdict'[\s\S]*--verdicts/],
   [

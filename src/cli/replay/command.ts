@@ -41,6 +41,9 @@ interface ReplayOptions extends SourceOptions, ControlOptions {
   readonly tcpWindows?: boolean;
   readonly connections: number;
   readonly top: number;
+  readonly at?: readonly string[];
+  readonly tap?: readonly string[];
+  readonly seed: number;
   readonly failOn?: readonly string[];
   readonly quiet?: boolean;
 }
@@ -56,6 +59,8 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
+const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+
 function verdictNames(text: string): string[] {
   const names = text.split(',');
   const wrong = names.find((name) => !(VERDICT_NAMES as readonly string[]).includes(name));
@@ -66,12 +71,19 @@ function verdictNames(text: string): string[] {
 
 export function replayCommand(): Command {
   const command = new Command('replay')
-    .argument('<capture...>', 'pcap or pcapng, also gzip or zstd; - is standard input; several are merged by time')
+    .argument('[capture...]', 'pcap or pcapng, also gzip or zstd; - is standard input; several are merged by time')
     .option('--json', 'the report as one JSON document')
     .option('--ndjson', 'a line of JSON per packet on standard output, in place of the report')
     .option('--verdicts <file>', 'write a line of JSON per packet')
     .option('-w, --write <file>', 'write a pcapng with the verdict in the comment of every packet')
     .option('--split <directory>', 'write one pcapng per verdict')
+    .option('--at <tap=file>', 'a capture and the tap that it was taken at: cell-a/eth0=a.pcap', collect)
+    .option(
+      '--tap <tap=file>',
+      'run the packets through emulated cells, and write what this tap sees as pcapng',
+      collect,
+    )
+    .option('--seed <number>', 'what emulated cells draw numbers from that no capture shows', wholeNumber, 1)
     .option('--kern-log <file>', 'write what the LOG rules log, as lines of kern.log')
     .option('--iptables-log <file>', 'write the JSON that iptables-logger makes of those lines')
     .option('--save-counters <directory>', "write each cell's filter rules with their counters, as iptables-save -c")
@@ -99,10 +111,13 @@ Examples:
   $ tagplane replay a.pcap b.pcap.gz --foundation foundation.yaml -w judged.pcapng
   $ tagplane replay capture.pcapng --foundation foundation.yaml --logging --kern-log kern.log
   $ tagplane replay eth0.pcap --foundation cells.yaml --policies-at +12.5s=policies.json
+  $ tagplane replay --at cell-a/s-010255001004/eth0=a.pcap --tap cell-b/eth0=b.pcapng \\
+      --foundation foundation.yaml
   $ tcpdump -i eth0 -w - port 4789 | tagplane replay - --foundation foundation.yaml --ndjson
 
 A frame to a known cell is judged by that cell. A frame from a known cell feeds that cell's
-connection tracking, so that replies are known. docs/replay.md explains verdicts and reasons.`;
+connection tracking, so that replies are known. docs/replay.md explains verdicts and reasons.
+With --at or --tap, packets run through emulated cells: docs/journeys.md.`;
 
 /** Address space for everything that grows with the capture; only what is used of it takes memory. */
 const ARENA_LIMIT = 2 ** 31;
@@ -132,10 +147,16 @@ function inputsOf({ source, readers }: Opened, paths: readonly string[]): Inputs
 }
 
 async function replay(paths: readonly string[], options: ReplayOptions): Promise<void> {
+  if (paths.length === 0 && options.at === undefined)
+    throw new UsageError('no capture: name one, or use --at TAP=FILE');
   const readings = paths.filter((path) => path === '-').length + Number(readsStandardInput(options));
   if (readings > 1) throw new UsageError('standard input (-) can be read once: give the others as files');
   const sources = await loadSources(options);
   for (const warning of sources.warnings) process.stderr.write(`tagplane: ${printable(warning)}\n`);
+  if (options.at !== undefined || options.tap !== undefined) {
+    await journeys(paths, sources, options);
+    return;
+  }
   const control = await loadControl(options, sources);
   const arena = reserve(ARENA_LIMIT) ?? heap;
   const dataplane = createDataplane(sources.foundation, sources.rules, {
@@ -206,6 +227,40 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     const { signal } = interruption;
     process.stdout.write('', () => process.kill(process.pid, signal));
   }
+}
+
+/** Options that speak of what replay without emulated cells writes. */
+const NOT_WITH_JOURNEYS = [
+  'verdicts',
+  'write',
+  'split',
+  'kernLog',
+  'iptablesLog',
+  'saveCounters',
+  'failOn',
+  'policiesAt',
+  'asgsAt',
+  'agentRestartAt',
+] as const;
+
+/** Run the packets through the whole emulated foundation. */
+async function journeys(paths: readonly string[], sources: Sources, options: ReplayOptions): Promise<void> {
+  const other = NOT_WITH_JOURNEYS.find((name) => options[name] !== undefined);
+  if (other !== undefined)
+    throw new UsageError(
+      `--${other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} cannot be combined with --at or --tap`,
+    );
+  const { runJourneys } = await import('../journeys/run.ts');
+  const form = options.ndjson === true ? 'ndjson' : options.json === true ? 'json' : options.quiet ? 'none' : 'text';
+  await runJourneys(sources, {
+    captures: paths,
+    at: options.at ?? [],
+    tap: options.tap ?? [],
+    seed: options.seed,
+    connections: options.connections,
+    strictChecksums: options.strictChecksums === true,
+    form,
+  });
 }
 
 /** First the worst: a bug of ours, damaged input, an interruption, findings. */

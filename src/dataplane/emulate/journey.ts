@@ -24,6 +24,9 @@ export interface Passage {
   /** Nanoseconds of capture time. */
   readonly time: number;
   readonly mark: number;
+  /** What the last walk over its cell's rules said: REASON, and the id of the deciding rule or -1. */
+  readonly reason: number;
+  readonly rule: number;
 }
 
 /** What became of a packet. */
@@ -52,7 +55,7 @@ export function createRecorder(now: () => number): { readonly record: Record; re
   const record: Record = { passages: [], fates: [] };
   const observer: Observer = {
     passed(frame, device, direction) {
-      const { packet, cause, mark } = frame;
+      const { packet, cause, mark, reason, rule } = frame;
       record.passages.push({
         packet,
         cause,
@@ -61,6 +64,8 @@ export function createRecorder(now: () => number): { readonly record: Record; re
         octets: frame.octets.slice(frame.at, frame.end),
         time: now(),
         mark,
+        reason,
+        rule,
       });
     },
     ended(frame, cell, verdict, reason, rule) {

@@ -1,0 +1,57 @@
+/**
+ * Places: where on its way a captured frame was, by the device that saw it and the direction it went in.
+ *
+ *     container eth0 OUT -> veth IN -> silk-vtep OUT -> underlay OUT -> underlay IN -> silk-vtep IN -> veth OUT -> container IN
+ *
+ * A capture of a device shows both directions and does not say which; hardware addresses do.
+ */
+import { DEVICE, type Device } from '../dataplane/emulate/device.ts';
+import { writeHeaderChecksum } from '../dataplane/emulate/fragment.ts';
+import { DIRECTION } from '../dataplane/emulate/seams.ts';
+import { containerMac, hostVethMac } from '../foundation/lease.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import { ETHER_TYPE } from '../wire/protocol.ts';
+
+/** The direction, one of DIRECTION, of the frame at `at` that the tap of `device` saw. */
+export const directionAt = (device: Device, view: DataView, at: number): number =>
+  ethernet.source(view, at) === device.mac ? DIRECTION.OUT : DIRECTION.IN;
+
+/** How far along its way a frame is that passes a device of `kind` in `direction`: 0 is the container that sent it. */
+export function stepOf(kind: number, direction: number): number {
+  const isOut = direction === DIRECTION.OUT;
+  switch (kind) {
+    case DEVICE.CONTAINER:
+      return isOut ? 0 : 7;
+    case DEVICE.VETH:
+      return isOut ? 6 : 1;
+    case DEVICE.VTEP:
+      return isOut ? 2 : 5;
+    default:
+      return isOut ? 3 : 4;
+  }
+}
+
+/**
+ * The frame in which a container sent the packet whose IPv4 header is at `network`, `hops` hops ago: its own hardware
+ * addresses, the TTL that it had. Null when the TTL cannot have been so large.
+ */
+export function frameFromContainer(
+  view: DataView,
+  network: number,
+  end: number,
+  hops: number,
+): Uint8Array<ArrayBuffer> | null {
+  const timeToLive = ipv4.timeToLive(view, network) + hops;
+  if (timeToLive > 255) return null;
+  const source = ipv4.source(view, network);
+  const length = Math.min(end, ipv4.payloadEnd(view, network)) - network;
+  const octets = new Uint8Array(ethernet.HEADER_LENGTH + length);
+  octets.set(new Uint8Array(view.buffer, view.byteOffset + network, length), ethernet.HEADER_LENGTH);
+  const into = new DataView(octets.buffer);
+  const link = { destination: hostVethMac(source), source: containerMac(source), type: ETHER_TYPE.IPV4 };
+  ethernet.encode(link, into, 0);
+  ipv4.setTimeToLive(into, ethernet.HEADER_LENGTH, timeToLive);
+  writeHeaderChecksum(into, ethernet.HEADER_LENGTH);
+  return octets;
+}
