@@ -77,9 +77,18 @@ function maskMessage(octets: Uint8Array, at: number, end: number, protocol: numb
   if (quotesCell) {
     octets.set([0, 0], quoted + 4);
     octets.set([0, 0], quoted + 10);
-  } else octets.fill(0, at + 12, Math.min(end, at + 20));
+    const message = quoted + (octets[quoted]! & 0xf) * 4;
+    if (octets[quoted + 9] === ICMP && octets[message] === TIMESTAMP_REPLY) {
+      octets.fill(0, message + 2, Math.min(end, message + 4));
+      maskTimes(octets, message, end);
+    }
+  } else maskTimes(octets, at, end);
   return wrong;
 }
+
+/** The receive and transmit times of an ICMP timestamp reply at `at`. */
+const maskTimes = (octets: Uint8Array, at: number, end: number): void =>
+  void octets.fill(0, Math.min(end, at + 12), Math.min(end, at + 20));
 
 function maskTunnel(octets: Uint8Array, at: number): string {
   const isWhole = (word(octets, at + 6) & 0x3fff) === 0;
