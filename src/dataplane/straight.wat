@@ -69,12 +69,18 @@
             (i32.add
               (i32.add (local.get $entries) (i32.shl (i32.and (local.get $slot) (local.get $mask)) (i32.const 6)))
               (i32.shl (local.get $back) (i32.const 4))))
-          (local.set $sum (i32.add (local.get $sum) (i32.load offset=36 (local.get $at))))
           (i32.store (local.get $next) (local.get $at))
           (local.set $next (i32.add (local.get $next) (i32.const 4)))
           (local.set $row (i32.add (local.get $row) (i32.const 4)))
           (br $entry))))
     (local.set $end (local.get $next))
+    (local.set $next (i32.load offset=72 (local.get $c)))
+    (loop $read
+      (if (i32.lt_u (local.get $next) (local.get $end))
+        (then
+          (local.set $sum (i32.add (local.get $sum) (i32.load offset=36 (i32.load (local.get $next)))))
+          (local.set $next (i32.add (local.get $next) (i32.const 4)))
+          (br $read))))
     (local.set $next (i32.load offset=72 (local.get $c)))
     (loop $said
       (if (i32.lt_u (local.get $next) (local.get $end))
