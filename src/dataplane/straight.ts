@@ -49,6 +49,8 @@ const PLAIN_ACKS = 15;
 const FLOWS = 16;
 const SIGN = 17;
 const NOTES = 18;
+const INDEX = 19;
+const LOOKED = 20;
 
 /** Compiled once, so that what V8 learns of it serves every dataplane; null on a machine without the instructions. */
 let compiled: object | null | undefined;
@@ -79,6 +81,7 @@ export function createStraight(arena: Arena): Straight | null {
   control[PLAIN_ACKS] = acks.offset;
   const notes = arena.allocate(BURST_CAPACITY * 4);
   control[NOTES] = notes.offset;
+  control[LOOKED] = arena.allocate(BURST_CAPACITY * 8).offset;
   return {
     arena,
     memory,
@@ -127,8 +130,10 @@ export function bindTables({ memory, control }: Straight, cell: Cell, dataplane:
   const { connections, fragments } = dataplane;
   const ways = cell.forwardWays;
   if (ways === null || connections.marks.size !== 0 || fragments.queues.size !== 0) return false;
-  if (connections.place.buffer !== memory.buffer || ways.place.buffer !== memory.buffer) return false;
+  if (connections.place.buffer !== memory.buffer || connections.indexPlace.buffer !== memory.buffer) return false;
+  if (ways.place.buffer !== memory.buffer) return false;
   control[ENTRIES] = connections.place.offset;
+  control[INDEX] = connections.indexPlace.offset;
   control[MASK] = connections.mask;
   control[SUMS] = ways.place.offset;
   return true;

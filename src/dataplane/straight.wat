@@ -8,36 +8,38 @@
 ;; $c is the control block, 32-bit words written by straight.ts; the offsets below are in octets:
 ;;
 ;;      0 records     4 burst columns   8 frames      12 rows in use
-;;     16 entries    20 entries, mask  24 sums of ways
+;;     16 entries    20 index, mask    24 sums of ways
 ;;     28 UDP port   32 underlay       36 VTEP        40 169.254.0.1
 ;;     44 VTEP's MAC address, first 4  48 last 2      52 VNI and reserved octet
 ;;     56 in use, cell (as in an entry)               60 TCP: 256 octets, 1 for flags of a plain ACK
 ;;     64 rows of flows                68 their sign  72 a word for each row: room for notes
-;;
+;;     76 index of entries; 20 is its mask            80 two words for each row: hash of its key, and where `touch`
+;;                                                       saw an entry for it: the words of the packet's direction, or 0
 ;;
 ;; Nothing is a function of its own: a call costs about 2 ns, and V8 (of Node 20) inlines none.
 ;; Words of headers are compared as they lie in memory, so constants for them have their octets the other way round.
 (module
   (import "tagplane" "memory" (memory 1))
 
-  ;; Bring into the cache what `run` and `tally` will come to: the entries that the rows lead to, then the sums and the rows of
-  ;; flows that these lead to. A loop that does nothing else lets cache misses overlap. The result means nothing: it keeps
-  ;; the reads alive.
+  ;; Bring into the cache what `run` and `tally` will come to: places of the index, the entries that they name, then the sums
+  ;; and the rows of flows that these lead to. Loops that do little else let cache misses overlap. The result means
+  ;; nothing: it keeps the reads alive.
   (func (export "touch") (param $c i32) (result i32)
-    (local $row i32) (local $end i32) (local $frames i32) (local $entries i32) (local $mask i32) (local $next i32)
+    (local $row i32) (local $end i32) (local $frames i32) (local $index i32) (local $mask i32) (local $next i32)
     (local $at i32) (local $source i32) (local $destination i32) (local $ports i32) (local $back i32) (local $slot i32)
-    (local $sum i32) (local $lanes v128)
+    (local $sum i32) (local $word i32) (local $first i32) (local $lanes v128)
     (local.set $row (i32.load (local.get $c)))
     (local.set $end (i32.add (local.get $row) (i32.shl (i32.load offset=12 (local.get $c)) (i32.const 2))))
     (local.set $frames (i32.load offset=8 (local.get $c)))
-    (local.set $entries (i32.load offset=16 (local.get $c)))
+    (local.set $index (i32.load offset=76 (local.get $c)))
     (local.set $mask (i32.load offset=20 (local.get $c)))
-    (local.set $next (i32.load offset=72 (local.get $c)))
-    (loop $entry
+    (local.set $first (i32.load offset=80 (local.get $c)))
+    (local.set $next (local.get $first))
+    (loop $hash
       (if (i32.lt_u (local.get $row) (local.get $end))
         (then
           (local.set $at (i32.load (local.get $row)))
-          ;; Frames that are too short lead to the first entry.
+          ;; Frames that are too short have the hash 0.
           (local.set $slot (i32.const 0))
           (local.set $back (i32.const 0))
           (if (i32.ge_u (i32.sub (i32.load offset=1024 (local.get $row)) (local.get $at)) (i32.const 92))
@@ -64,28 +66,57 @@
                   (i32.const 0xc2b2ae35)))
               (local.set $slot (i32.xor (local.get $slot) (i32.shr_u (local.get $slot) (i32.const 16))))
               (local.set $back (i32.gt_u (local.get $source) (local.get $destination)))))
-          ;; The words of the packet's direction.
-          (local.set $at
-            (i32.add
-              (i32.add (local.get $entries) (i32.shl (i32.and (local.get $slot) (local.get $mask)) (i32.const 6)))
-              (i32.shl (local.get $back) (i32.const 4))))
-          (i32.store (local.get $next) (local.get $at))
-          (local.set $next (i32.add (local.get $next) (i32.const 4)))
+          (i32.store (local.get $next) (local.get $slot))
+          (i32.store offset=4 (local.get $next) (i32.shl (local.get $back) (i32.const 4)))
+          (local.set $next (i32.add (local.get $next) (i32.const 8)))
           (local.set $row (i32.add (local.get $row) (i32.const 4)))
-          (br $entry))))
+          (br $hash))))
     (local.set $end (local.get $next))
-    (local.set $next (i32.load offset=72 (local.get $c)))
-    (loop $read
+    (local.set $next (local.get $first))
+    (loop $place
       (if (i32.lt_u (local.get $next) (local.get $end))
         (then
-          (local.set $sum (i32.add (local.get $sum) (i32.load offset=36 (i32.load (local.get $next)))))
-          (local.set $next (i32.add (local.get $next) (i32.const 4)))
-          (br $read))))
-    (local.set $next (i32.load offset=72 (local.get $c)))
+          (local.set $sum
+            (i32.add
+              (local.get $sum)
+              (i32.load
+                (i32.add
+                  (local.get $index)
+                  (i32.shl (i32.and (i32.load (local.get $next)) (local.get $mask)) (i32.const 2))))))
+          (local.set $next (i32.add (local.get $next) (i32.const 8)))
+          (br $place))))
+    (local.set $next (local.get $first))
+    (loop $entry
+      (if (i32.lt_u (local.get $next) (local.get $end))
+        (then
+          (local.set $slot (i32.load (local.get $next)))
+          (local.set $at (i32.const 0))
+          (block $seen
+            (loop $probe
+              (local.set $word
+                (i32.load
+                  (i32.add (local.get $index) (i32.shl (i32.and (local.get $slot) (local.get $mask)) (i32.const 2)))))
+              (br_if $seen (i32.eqz (local.get $word)))
+              (if
+                (i32.and (i32.xor (local.get $word) (i32.load (local.get $next))) (i32.const 0xff000000))
+                (then
+                  (local.set $slot (i32.add (local.get $slot) (i32.const 1)))
+                  (br $probe))))
+            (local.set $at
+              (i32.add
+                (i32.add
+                  (i32.load offset=16 (local.get $c))
+                  (i32.shl (i32.sub (i32.and (local.get $word) (i32.const 0xffffff)) (i32.const 1)) (i32.const 6)))
+                (i32.load offset=4 (local.get $next)))))
+          (i32.store offset=4 (local.get $next) (local.get $at))
+          (local.set $sum (i32.add (local.get $sum) (i32.load offset=36 (local.get $at))))
+          (local.set $next (i32.add (local.get $next) (i32.const 8)))
+          (br $entry))))
+    (local.set $next (local.get $first))
     (loop $said
       (if (i32.lt_u (local.get $next) (local.get $end))
         (then
-          (local.set $at (i32.load (local.get $next)))
+          (local.set $at (i32.load offset=4 (local.get $next)))
           (local.set $sum
             (i32.add
               (local.get $sum)
@@ -98,7 +129,7 @@
                   (i32.add
                     (i32.load offset=64 (local.get $c))
                     (i32.shl (i32.and (i32.load offset=40 (local.get $at)) (i32.const 0x1ffff)) (i32.const 6)))))))
-          (local.set $next (i32.add (local.get $next) (i32.const 4)))
+          (local.set $next (i32.add (local.get $next) (i32.const 8)))
           (br $said))))
     (local.get $sum))
 
@@ -243,27 +274,11 @@
             (local.set $second (local.get $source))
             (local.set $key (i32.rotl (local.get $ports) (i32.const 16)))))
         (local.set $meta (i32.or (i32.load offset=56 (local.get $c)) (i32.shl (local.get $protocol) (i32.const 8))))
-        (local.set $slot
-          (i32.add
-            (i32.mul (i32.xor (local.get $source) (local.get $destination)) (i32.const 0xcc9e2d51))
-            (i32.mul (i32.add (local.get $source) (local.get $destination)) (i32.const 0x85ebca6b))))
-        (local.set $back (i32.rotl (local.get $ports) (i32.const 16)))
-        (local.set $slot
-          (i32.mul
-            (i32.add
-              (i32.add
-                (i32.xor (local.get $slot) (i32.shr_u (local.get $slot) (i32.const 15)))
-                (i32.mul (i32.xor (local.get $ports) (local.get $back)) (i32.const 0x1b873593)))
-              (i32.add (local.get $ports) (local.get $back)))
-            (i32.const 0xc2b2ae35)))
-        (local.set $slot (i32.xor (local.get $slot) (i32.shr_u (local.get $slot) (i32.const 16))))
+        (local.set $column (i32.add (i32.load offset=80 (local.get $c)) (i32.shl (local.get $i) (i32.const 3))))
+        (local.set $slot (i32.load (local.get $column)))
+        (local.set $entry (i32.and (i32.load offset=4 (local.get $column)) (i32.const -64)))
         (block $found
           (loop $probe
-            (local.set $entry
-              (i32.add
-                (local.get $entries)
-                (i32.shl (i32.and (local.get $slot) (i32.load offset=20 (local.get $c))) (i32.const 6))))
-            (br_if $stop (i32.eqz (i32.load offset=12 (local.get $entry))))
             (br_if $found
               (i32.eqz
                 (i32.or
@@ -273,7 +288,21 @@
                   (i32.or
                     (i32.xor (i32.load offset=8 (local.get $entry)) (local.get $key))
                     (i32.xor (i32.load offset=12 (local.get $entry)) (local.get $meta))))))
-            (local.set $slot (i32.add (local.get $slot) (i32.const 1)))
+            ;; Not the one that `touch` saw: look for it from the beginning.
+            (loop $place
+              (local.set $word
+                (i32.load
+                  (i32.add
+                    (i32.load offset=76 (local.get $c))
+                    (i32.shl (i32.and (local.get $slot) (i32.load offset=20 (local.get $c))) (i32.const 2)))))
+              (br_if $stop (i32.eqz (local.get $word)))
+              (local.set $slot (i32.add (local.get $slot) (i32.const 1)))
+              (br_if $place
+                (i32.and (i32.xor (local.get $word) (i32.load (local.get $column))) (i32.const 0xff000000))))
+            (local.set $entry
+              (i32.add
+                (local.get $entries)
+                (i32.shl (i32.sub (i32.and (local.get $word) (i32.const 0xffffff)) (i32.const 1)) (i32.const 6))))
             (br $probe)))
 
         ;; What was said of the packet before it: saidOf.
