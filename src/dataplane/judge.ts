@@ -30,7 +30,7 @@ import { enter } from './enter.ts';
 import { decidePlain, survey } from './plain.ts';
 import { hold, isFragment, isWholeCut, releaseExpired, settle } from './reassemble.ts';
 import { decide, describe, isCut, refuse } from './row.ts';
-import { bindBurst, bindTables, type Straight } from './straight.ts';
+import { bindBurst, bindTables, type Straight, takeBack } from './straight.ts';
 import { tap } from './tap.ts';
 import { REASON, VERDICT } from './verdict.ts';
 
@@ -60,10 +60,15 @@ function judgeCompiled(dataplane: Dataplane, burst: Burst, straight: Straight, c
   const { at, run } = straight;
   const { count } = burst.records;
   dataplane.touched = straight.touch(at);
-  for (let i = run(at, 0); i < count; i = bindTables(straight, cell, dataplane) ? run(at, i + 1) : i + 1) {
+  for (let i = run(at, 0); ; i = run(at, i)) {
+    takeBack(straight, dataplane);
+    if (i === count) return;
     const { moves } = dataplane.connections;
-    judgeRow(dataplane, burst, i);
-    if (dataplane.connections.moves !== moves && bindTables(straight, cell, dataplane)) straight.touch(at);
+    // What only TypeScript does may take several rows, or all that are left.
+    do judgeRow(dataplane, burst, i++);
+    while (i < count && !bindTables(straight, cell, dataplane));
+    if (i === count) return;
+    if (dataplane.connections.moves !== moves) dataplane.touched = straight.touch(at);
   }
 }
 
