@@ -21,8 +21,8 @@ export interface Straight {
   /** Address of the control block, and the block itself; straight.wat says what its words are. */
   readonly at: number;
   readonly control: Int32Array;
-  readonly touch: (control: number) => number;
-  readonly run: (control: number, row: number) => number;
+  readonly touch: (control: number, from: number, to: number) => number;
+  readonly run: (control: number, from: number, to: number) => number;
   readonly tally: (control: number) => number;
   /** What `tally` lists; there is room for two words per row. */
   readonly notes: Int32Array;

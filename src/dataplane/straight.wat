@@ -28,19 +28,20 @@
 (module
   (import "tagplane" "memory" (memory 1))
 
-  ;; Bring into the cache what `run` and `tally` will come to: places of the index, the entries that they name, then the sums
+  ;; Bring into the cache what `run` and `tally` will come to in rows from $from to $to: places of the index, the entries that they name, then the sums
   ;; and the rows of flows that these lead to. Loops that do little else let cache misses overlap. The result means
   ;; nothing: it keeps the reads alive.
-  (func (export "touch") (param $c i32) (result i32)
+  (func (export "touch") (param $c i32) (param $from i32) (param $to i32) (result i32)
     (local $row i32) (local $end i32) (local $frames i32) (local $index i32) (local $mask i32) (local $next i32)
     (local $at i32) (local $source i32) (local $destination i32) (local $ports i32) (local $back i32) (local $slot i32)
     (local $sum i32) (local $word i32) (local $first i32) (local $lanes v128)
     (local.set $row (i32.load (local.get $c)))
-    (local.set $end (i32.add (local.get $row) (i32.shl (i32.load offset=12 (local.get $c)) (i32.const 2))))
+    (local.set $end (i32.add (local.get $row) (i32.shl (local.get $to) (i32.const 2))))
+    (local.set $row (i32.add (local.get $row) (i32.shl (local.get $from) (i32.const 2))))
     (local.set $frames (i32.load offset=8 (local.get $c)))
     (local.set $index (i32.load offset=76 (local.get $c)))
     (local.set $mask (i32.load offset=20 (local.get $c)))
-    (local.set $first (i32.load offset=80 (local.get $c)))
+    (local.set $first (i32.add (i32.load offset=80 (local.get $c)) (i32.shl (local.get $from) (i32.const 3))))
     (local.set $next (local.get $first))
     (loop $hash
       (if (i32.lt_u (local.get $row) (local.get $end))
@@ -520,9 +521,9 @@
         (br_if $compare (i32.lt_u (local.get $word) (local.get $next)))))
     (i32.sub (local.get $slot) (i32.const 1)))
 
-  ;; Judge rows from $i on. The result is the first row that was not judged, and nothing is done to that one.
-  (func (export "run") (param $c i32) (param $i i32) (result i32)
-    (local $records i32) (local $burst i32) (local $entries i32) (local $count i32)
+  ;; Judge rows from $i to $count. The result is the first row that was not judged, and nothing is done to that one.
+  (func (export "run") (param $c i32) (param $i i32) (param $count i32) (result i32)
+    (local $records i32) (local $burst i32) (local $entries i32)
     (local $at i32) (local $room i32) (local $end i32) (local $length i32) (local $protocol i32) (local $flags i32)
     (local $source i32) (local $destination i32) (local $ports i32) (local $tunnel i32) (local $word i32)
     (local $swapped i32) (local $first i32) (local $second i32) (local $key i32) (local $meta i32)
@@ -532,7 +533,6 @@
     (local $expires f64) (local $now f64) (local $sum i64) (local $lanes v128)
     (local.set $records (i32.load (local.get $c)))
     (local.set $burst (i32.load offset=4 (local.get $c)))
-    (local.set $count (i32.load offset=12 (local.get $c)))
     (local.set $entries (i32.load offset=16 (local.get $c)))
     (block $stop
       (loop $next

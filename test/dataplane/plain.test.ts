@@ -364,8 +364,8 @@ test('compiled code agrees with the general way, and does its share', () => {
 function countRuns(straight: Straight, action: () => void): number {
   let rows = 0;
   const { run } = straight;
-  const counting = (control: number, row: number): number => {
-    const stopped = run(control, row);
+  const counting = (control: number, row: number, to: number): number => {
+    const stopped = run(control, row, to);
     rows += stopped - row;
     return stopped;
   };
