@@ -117,9 +117,12 @@ async function compare(options: LabOptions): Promise<void> {
     const travelled = replace(foundation, cell, rules, seen);
     assert.is(compareTaps(seen, travelled).join('\n'), '');
     const { hosts } = travelled.emulation;
-    assert.equal(filterCounts(hosts[0]!.cell), parseCounts(counters));
+    const counts = parseCounts(counters);
+    assert.equal(filterCounts(hosts[0]!.cell), counts);
+    assert.equal(counts.get('OUTPUT 1'), [2, 80], 'resets of rules are RELATED');
     const listed = compareListed(travelled.emulation, 0, connections);
     assert.is(listed.differences.join('\n'), '');
+    assert.match(connections, / CLOSE src=/, 'a connection that a rule has reset');
     assert.ok(listed.connections >= 12, `${listed.connections} connections`);
   } finally {
     rmSync(directory, { recursive: true });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import * as programs from '../../captures/programs.ts';
 import { formatIpv4 } from '../../src/wire/address.ts';
-import type { Lab } from './lab.ts';
+import { iptablesIn, type Lab } from './lab.ts';
 import { underlayMac, VTEP_DEVICE } from './lab-names.ts';
 import { type Background, run, runIn, start, waitFor } from './lab-shell.ts';
 import { GATEWAY } from './random/world.ts';
@@ -17,6 +17,9 @@ export const OUTSIDE = '198.51.100.7';
 export const OUTSIDE_PORT = 8080;
 /** Two containers use it towards the same host, so that masquerading has to find another for one. */
 export const CONTESTED_PORT = 40_061;
+/** Source ports of connections that the first cell resets: once they are open, and at their SYN. */
+const RESET_PORT = 40_071;
+const RESET_AT_ONCE_PORT = 40_072;
 const PAGE = 200_000;
 const FRAGMENTED = 250;
 
@@ -59,6 +62,7 @@ export async function prepare(lab: Lab, directory: string): Promise<Background> 
   programs.writePage(directory, 'status', PAGE);
   openOutside(lab);
   splitSegments(lab);
+  addResets(lab);
   await programs.serveHttp(lab, place('frontend/0'), 9090, pages);
   await programs.serveHttp(lab, place('frontend/0'), 61_001, pages);
   await programs.serveHttp(lab, place('backend/0'), 8080, pages);
@@ -122,9 +126,32 @@ function outside(lab: Lab): void {
   assert.is(programs.ping(lab, place('frontend/0'), OUTSIDE, 107), 'answered', 'ping of a host outside');
 }
 
+/** Silk has no rule that sends resets. They belong to the connection that they close: RELATED, in the other direction. */
+function addResets(lab: Lab): void {
+  const cell = lab.foundation.cells[0]!.name;
+  const reset = '-j REJECT --reject-with tcp-reset';
+  for (const rule of [
+    `FORWARD 1 -p tcp --sport ${RESET_PORT} --tcp-flags PSH PSH ${reset}`,
+    `FORWARD 1 -p tcp --sport ${RESET_AT_ONCE_PORT} ${reset}`,
+    'OUTPUT 1 -p tcp -m conntrack --ctstate RELATED -j ACCEPT',
+  ])
+    iptablesIn(lab, cell, 'iptables', ['-I', ...rule.split(' ')]);
+}
+
+const CONNECTION_RESET = 56;
+
+/** The last of all, for a connection that was closed by a reset is remembered for ten seconds. */
+function reset(lab: Lab): void {
+  const [frontend, backend] = ['frontend/0', 'backend/1'].map((name) => programs.placeOf(lab, name));
+  const args = ['-s', '--noproxy', '*', '--local-port', `${RESET_PORT}`, `http://${backend!.address}:8080/status`];
+  lab.inContainer(frontend!.name, 'curl', args, { allow: [CONNECTION_RESET] });
+  assert.is(programs.http(lab, frontend!, RESET_AT_ONCE_PORT, backend!, 8080), 'refused', 'a reset for its SYN');
+}
+
 /** All of it, one after the other. Throws when a program sees something else than it should. */
 export function traffic(lab: Lab): void {
   allowed(lab);
   denied(lab);
   outside(lab);
+  reset(lab);
 }
