@@ -24,7 +24,7 @@ export interface Straight {
   readonly touch: (control: number) => number;
   readonly run: (control: number, row: number) => number;
   readonly tally: (control: number) => number;
-  /** Room for a word per row: what `tally` lists. */
+  /** What `tally` lists; there is room for two words per row. */
   readonly notes: Int32Array;
   /** The burst that the control block is about, once all its rows are judged; else null. */
   burst: Burst | null;
@@ -111,7 +111,7 @@ export function createStraight(arena: Arena): Straight | null {
   const timeouts = arena.allocate(TCP_TIMEOUTS.byteLength);
   new Float64Array(timeouts.buffer, timeouts.offset, TCP_TIMEOUTS.length).set(TCP_TIMEOUTS);
   control[TIMEOUTS] = timeouts.offset;
-  const notes = arena.allocate(BURST_CAPACITY * 4);
+  const notes = arena.allocate(BURST_CAPACITY * 8);
   control[NOTES] = notes.offset;
   control[LOOKED] = arena.allocate(BURST_CAPACITY * 8).offset;
   return {

@@ -13,7 +13,7 @@
 ;;     28 UDP port   32 underlay       36 VTEP        40 169.254.0.1
 ;;     44 VTEP's MAC address, first 4  48 last 2      52 VNI and reserved octet
 ;;     56 in use, cell (as in an entry)               60 TCP: 256 octets, the segment that flags make; 255 for what is left
-;;     64 rows of flows                68 their sign  72 a word for each row: room for notes
+;;     64 rows of flows                68 their sign  72 two words for each row: room for notes
 ;;     76 index of entries             80 two words for each row: hash of its key, and where `touch` saw an entry for it: the
 ;;                                        words of the packet's direction, or 0
 ;;     84 entries in use, 88 refusals among them, 92 how many there is room for, 96 connections at most
@@ -116,28 +116,45 @@
                   (i32.shl (i32.sub (i32.and (local.get $word) (i32.const 0xffffff)) (i32.const 1)) (i32.const 6)))
                 (i32.load offset=4 (local.get $next)))))
           (i32.store offset=4 (local.get $next) (local.get $at))
-          (local.set $sum (i32.add (local.get $sum) (i32.load offset=36 (local.get $at))))
           (local.set $next (i32.add (local.get $next) (i32.const 8)))
           (br $entry))))
     (local.set $next (local.get $first))
+    (loop $read
+      (if (i32.lt_u (local.get $next) (local.get $end))
+        (then
+          (local.set $sum (i32.add (local.get $sum) (i32.load offset=36 (i32.load offset=4 (local.get $next)))))
+          (local.set $next (i32.add (local.get $next) (i32.const 8)))
+          (br $read))))
+    (local.set $next (local.get $first))
+    (local.set $back (i32.load offset=72 (local.get $c)))
     (loop $said
       (if (i32.lt_u (local.get $next) (local.get $end))
         (then
           (local.set $at (i32.load offset=4 (local.get $next)))
+          (i32.store
+            (local.get $back)
+            (i32.add
+              (i32.load offset=24 (local.get $c))
+              (i32.shl (i32.and (i32.load offset=36 (local.get $at)) (i32.const 0xfffff)) (i32.const 5))))
+          (i32.store offset=4
+            (local.get $back)
+            (i32.add
+              (i32.load offset=64 (local.get $c))
+              (i32.shl (i32.and (i32.load offset=40 (local.get $at)) (i32.const 0x1ffff)) (i32.const 6))))
+          (local.set $back (i32.add (local.get $back) (i32.const 8)))
+          (local.set $next (i32.add (local.get $next) (i32.const 8)))
+          (br $said))))
+    (local.set $end (local.get $back))
+    (local.set $back (i32.load offset=72 (local.get $c)))
+    (loop $sums
+      (if (i32.lt_u (local.get $back) (local.get $end))
+        (then
           (local.set $sum
             (i32.add
               (local.get $sum)
-              (i32.add
-                (i32.load
-                  (i32.add
-                    (i32.load offset=24 (local.get $c))
-                    (i32.shl (i32.and (i32.load offset=36 (local.get $at)) (i32.const 0xfffff)) (i32.const 5))))
-                (i32.load
-                  (i32.add
-                    (i32.load offset=64 (local.get $c))
-                    (i32.shl (i32.and (i32.load offset=40 (local.get $at)) (i32.const 0x1ffff)) (i32.const 6)))))))
-          (local.set $next (i32.add (local.get $next) (i32.const 8)))
-          (br $said))))
+              (i32.add (i32.load (i32.load (local.get $back))) (i32.load offset=32 (i32.load offset=4 (local.get $back))))))
+          (local.set $back (i32.add (local.get $back) (i32.const 8)))
+          (br $sums))))
     (local.get $sum))
 
   ;; The walk over the rules (rules/matcher.ts). A tuple is 64 octets: four masks of the key, 16 offset of its table, 20 its
