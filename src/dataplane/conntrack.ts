@@ -87,7 +87,7 @@ export function track(table: Conntrack, cell: number, packet: RulePacket, now: n
       packet.sourcePort,
     );
   } else {
-    const ported = protocol === TCP || protocol === UDP || (table.windows !== null && hasFurtherPorts(protocol));
+    const ported = hasPorts(table, protocol);
     swapped = keyOf(
       table,
       cell,
@@ -117,6 +117,10 @@ export function track(table: Conntrack, cell: number, packet: RulePacket, now: n
       protocol === ICMP ? ICMP_TIMEOUT : GENERIC_TIMEOUT,
     );
 }
+
+/** Whether connections of `protocol` are told apart by ports; others are by their addresses alone. */
+const hasPorts = (table: Conntrack, protocol: number): boolean =>
+  protocol === TCP || protocol === UDP || (table.windows !== null && hasFurtherPorts(protocol));
 
 /** `track` for the packet of the last `findPorted`, which gave `slot`. */
 export function trackFound(table: Conntrack, slot: number, protocol: number, tcpFlags: number, now: number): void {
@@ -257,7 +261,16 @@ export function trackError(table: Conntrack, cell: number, quote: Quote, errorDe
     queryKeyOf(table, cell, quote.icmpType, quote.icmpCode, source, destination, quote.icmpIdentifier);
     reply = QUERY_REPLY[quote.icmpType]!;
   } else {
-    swapped = keyOf(table, cell, protocol, source, destination, quote.sourcePort, quote.destinationPort);
+    const ported = hasPorts(table, protocol);
+    swapped = keyOf(
+      table,
+      cell,
+      protocol,
+      source,
+      destination,
+      ported ? quote.sourcePort : 0,
+      ported ? quote.destinationPort : 0,
+    );
   }
   const slot = find(table);
   if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= now || errorDestination !== source) {

@@ -8,6 +8,7 @@
  */
 import { CTSTATE } from '../rules/model.ts';
 import type { RulePacket } from '../rules/packet.ts';
+import * as gre from '../wire/gre.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { PROTOCOL } from '../wire/protocol.ts';
 import type { Stack } from '../wire/stack.ts';
@@ -34,20 +35,17 @@ const UNREPLIED = 30 * SECOND;
 const UDP_LITE_REPLIED = 120 * SECOND;
 const GRE_REPLIED = 180 * SECOND;
 const UDP_LITE_HEADER = 8;
-const GRE_HEADER = 4;
-const GRE_VERSION = 0x7;
 
 /** Whether a table with windows knows more of `protocol` than its addresses. */
-export const isFollowed = (protocol: number): boolean =>
-  protocol === PROTOCOL.TCP || hasFurtherPorts(protocol) || protocol === PROTOCOL.GRE;
+export const isFollowed = (protocol: number): boolean => protocol === PROTOCOL.TCP || hasFurtherPorts(protocol);
 
-/** Protocols beside TCP and UDP whose connections are told apart by ports. */
+/** Protocols beside TCP and UDP whose connections are told apart by ports, or by the call that a GRE tunnel is for. */
 export const hasFurtherPorts = (protocol: number): boolean =>
-  protocol === PROTOCOL.SCTP || protocol === PROTOCOL.UDP_LITE;
+  protocol === PROTOCOL.SCTP || protocol === PROTOCOL.UDP_LITE || protocol === PROTOCOL.GRE;
 
 /**
  * Show `table` the packet at `stack`, which `packet` describes and which it is asked about next. Ports of SCTP and UDP-Lite go into
- * `packet`. Nothing happens in a table without windows.
+ * `packet`, and as its destination port the call of GRE. Nothing happens in a table without windows.
  */
 export function show(table: Conntrack, packet: RulePacket, view: DataView, stack: Stack): void {
   if (table.windows === null) return;
@@ -56,9 +54,11 @@ export function show(table: Conntrack, packet: RulePacket, view: DataView, stack
   table.transport = transport;
   table.length = stack.wireEnd - transport;
   table.captured = stack.end - transport;
-  if (!hasFurtherPorts(packet.protocol) || table.captured < 4) return;
-  packet.sourcePort = view.getUint16(transport);
-  packet.destinationPort = view.getUint16(transport + 2);
+  if (packet.protocol === PROTOCOL.GRE) packet.destinationPort = Math.max(gre.callOf(view, transport, stack.end), 0);
+  else if (hasFurtherPorts(packet.protocol) && table.captured >= 4) {
+    packet.sourcePort = view.getUint16(transport);
+    packet.destinationPort = view.getUint16(transport + 2);
+  }
 }
 
 /** `track` for a packet of `protocol` (`isFollowed`) whose key has place `slot`, or -1. */
@@ -80,8 +80,7 @@ function isWhole({ view, transport, length, captured }: Conntrack, protocol: num
       return covered >= UDP_LITE_HEADER && covered <= length && view.getUint16(transport + 6) !== 0;
     }
     case PROTOCOL.GRE:
-      // PPTP has calls that are told by its control connection, which is not followed.
-      return captured >= GRE_HEADER && (view.getUint8(transport + 1) & GRE_VERSION) !== 1;
+      return gre.callOf(view, transport, transport + captured) >= 0;
     default:
       return true;
   }

@@ -7,6 +7,7 @@
  * identifier. A quoted later fragment has neither and is not valid. An error quoted in an error is read one level deep.
  */
 import * as extension from './extension.ts';
+import * as gre from './gre.ts';
 import * as icmp from './icmp.ts';
 import * as icmp6 from './icmp6.ts';
 import * as ipv4 from './ipv4.ts';
@@ -100,6 +101,9 @@ function readTransport(view: DataView, quoted: Readonly<Stack>, into: Quote): bo
       into.sourcePort = udp.sourcePort(view, at);
       into.destinationPort = udp.destinationPort(view, at);
       return true;
+    case PROTOCOL.GRE:
+      into.destinationPort = Math.max(gre.callOf(view, at, quoted.end), 0);
+      return gre.callOf(view, at, quoted.end) >= 0;
     case PROTOCOL.ICMP:
     case PROTOCOL.ICMP6:
       // The two protocols agree on where type, code and identifier are.

@@ -9,7 +9,7 @@ import * as connections from '../../src/dataplane/nat/connections.ts';
 import { TRANSLATED } from '../../src/dataplane/nat/translate.ts';
 import { ctstateBits, HOOK, type Tuple } from '../../src/dataplane/nat/tuples.ts';
 import { type CellNat, createNatTable, pass } from '../../src/dataplane/nat/walk.ts';
-import { TCP_STATE } from '../../src/dataplane/tcp-state.ts';
+import { isOutrun, show } from '../../src/dataplane/track-windows.ts';
 import * as transport from '../../src/dataplane/transport.ts';
 import { compile } from '../../src/rules/compile.ts';
 import { InterfaceNames } from '../../src/rules/interfaces.ts';
@@ -50,8 +50,8 @@ export function createNatCell(ruleset: Ruleset, backend: Backend, choice: PortCh
   const evaluator = compile(tableOf(ruleset, 'nat')!, names, { backend });
   const addresses = silkAddresses(names.size, names.number('eth0'), UNDERLAY, names.number('silk-vtep'), VTEP);
   const table = conntrack.create(1 << 16);
-  const sequences = createSequences(table);
-  const tracking = connections.create(table, sequences);
+  conntrack.addWindows(table);
+  const tracking = connections.create(table, { allows: (slot) => isOutrun(table, slot) });
   const cell: CellNat = { tracking, table: createNatTable(evaluator), addresses, choice, outcome: createOutcome() };
   const layers = stacks.create();
   const quote = quotes.create();
@@ -67,9 +67,9 @@ export function createNatCell(ruleset: Ruleset, backend: Backend, choice: PortCh
       quotes.locate(view, layers.outer, quote);
       connections.trackError(tracking, 0, quote, packet.destination, now());
     } else {
+      show(table, packet, view, layers.outer);
       connections.track(tracking, 0, packet, now());
     }
-    if (packet.protocol === PROTOCOL.TCP) sequences.see(view, tracking.bound >= 0 && table.reply === 0);
     packet.ctstate = table.ctstate | ctstateBits(tracking.connection.status);
     return pass(cell, hook, packet, view, 0, end, partial) !== TRANSLATED.DROPPED;
   }
@@ -86,7 +86,6 @@ export function createNatCell(ruleset: Ruleset, backend: Backend, choice: PortCh
   function confirm(): boolean {
     const { opening, connection } = tracking;
     if (!connections.confirm(tracking, now())) return false;
-    if (opening) sequences.remember();
     if (opening) confirmed.push([{ ...connection.original }, { ...connection.reply }]);
     return true;
   }
@@ -117,30 +116,6 @@ export function createNatCell(ruleset: Ruleset, backend: Backend, choice: PortCh
       decrementTimeToLive(view);
       return leave(view, partial);
     },
-  };
-}
-
-/** Bits 8 to 11 of word 4 of a connection's words. */
-const stateOf = (table: conntrack.Conntrack, slot: number): number =>
-  (table.words[slot * conntrack.ENTRY_WORDS + 4]! >>> 8) & 0xf;
-
-/** Which closed connections may be evicted: how far each client's sequence numbers went, and what the packet at hand has. */
-function createSequences(table: conntrack.Conntrack) {
-  const ends = new Map<number, number>();
-  let current = 0;
-  const remember = (): void => {
-    ends.set(table.slot, current);
-  };
-  return {
-    remember,
-    /** A segment; `client` when it goes the way of its connection's first one. Segments here come in order. */
-    see(view: DataView, client: boolean): void {
-      const flags = view.getUint8(33);
-      current = view.getUint32(24) + view.byteLength - 40 + (flags & 1) + ((flags >>> 1) & 1);
-      if (client) remember();
-    },
-    allows: (slot: number): boolean =>
-      stateOf(table, slot) >= TCP_STATE.TIME_WAIT && current - (ends.get(slot) ?? current) > 0,
   };
 }
 

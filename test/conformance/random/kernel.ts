@@ -63,7 +63,7 @@ function openLab(lab: Lab, world: World): WireLab {
 }
 
 /** Counters of `iptables-save -c -t filter`, by chain and number. */
-function parseCounts(text: string): Map<string, Count> {
+export function parseCounts(text: string): Map<string, Count> {
   const counts = new Map<string, Count>();
   const numbers = new Map<string, number>();
   for (const [, packets, octets, chain] of text.matchAll(/^\[(\d+):(\d+)\] -A (\S+)/gm)) {

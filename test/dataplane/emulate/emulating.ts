@@ -36,6 +36,8 @@ export interface Setup {
   readonly listens?: Listens;
   /** With the mangle and nat tables of `rules`. */
   readonly translated?: boolean;
+  /** Where the search for a free port of NAT begins; 0 unless said otherwise. */
+  readonly portOffset?: () => number;
   /** When watching ends; after the last timer unless said otherwise. */
   readonly until?: number;
   /** Entries that silk did not write. */
@@ -84,7 +86,7 @@ export function travel(setup: Setup, inputs: readonly Input[], draws: Draws): Tr
       observer,
       ...(setup.listens === undefined ? {} : { listens: setup.listens }),
       ...(setup.translated === true
-        ? { translation: createTranslation(dataplane, setup.rules, { offset: () => 0 }) }
+        ? { translation: createTranslation(dataplane, setup.rules, { offset: setup.portOffset ?? (() => 0) }) }
         : {}),
     },
   );
@@ -145,8 +147,9 @@ function undrawn(frame: string): string {
 /** Note what the drawn numbers of `ours` are in the frames of `expected` that are the same but for them. */
 function learn(drawn: Map<number, number>, ours: readonly string[], expected: readonly string[]): void {
   let next = 0;
+  const blanked = expected.map(undrawn);
   for (const frame of ours.filter(isIpv4)) {
-    const found = expected.findIndex((one, i) => i >= next && undrawn(one) === undrawn(frame));
+    const found = blanked.indexOf(undrawn(frame), next);
     if (found < 0) continue;
     next = found + 1;
     for (const at of isVxlan(frame) ? [OUTER_ID, OUTER_PORT, INNER_ID] : [OUTER_ID]) {
