@@ -13,7 +13,7 @@ import { lookup } from '../foundation/directory.ts';
 import { contains } from '../wire/address.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import type { KnownDraws } from './known-draws.ts';
-import { directionAt, frameFromContainer, stepOf } from './place.ts';
+import { directionAt, frameFromContainer, segmentLengthOf, stepOf } from './place.ts';
 import { nameOf, networkOf, packetOf } from './same-packet.ts';
 
 /** A frame of a capture. Times are nanoseconds since an epoch that all captures share. */
@@ -189,12 +189,17 @@ function mayEnter(run: Run, one: Seen): boolean {
 function putIn(run: Run, one: Seen): void {
   about(run, one.octets);
   one.found = FOUND.ENTERED;
-  one.journey = inject(run.emulation, one.device, one.octets, one.time);
+  one.journey = put(run, one.device, one.octets, one.time);
   index(run);
   // What the tap shows of it is what was put in.
   const own = run.open.get(keyOf(one.device, one.direction, one.name!)) ?? [];
   const at = own.findIndex(({ packet }) => packet === one.journey);
   if (at >= 0) own.splice(at, 1);
+}
+
+function put({ emulation }: Run, device: number, octets: Uint8Array<ArrayBuffer>, time: number): number {
+  const length = segmentLengthOf(emulation.devices[device]!, viewOf(octets), 0, octets.length);
+  return inject(emulation, device, octets, time, length);
 }
 
 function about({ draws, options }: Run, octets: Uint8Array<ArrayBuffer>): void {
@@ -220,6 +225,6 @@ function suppose(run: Run, one: Seen): boolean {
   const octets = frameFromContainer(view, network, one.octets.length, hops);
   if (octets === null) return false;
   about(run, octets);
-  run.supposed.add(inject(emulation, hosts[home]!.veths[sender]!.peer, octets, one.time));
+  run.supposed.add(put(run, hosts[home]!.veths[sender]!.peer, octets, one.time));
   return true;
 }

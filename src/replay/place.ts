@@ -11,7 +11,8 @@ import { DIRECTION } from '../dataplane/emulate/seams.ts';
 import { containerMac, hostVethMac } from '../foundation/lease.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
-import { ETHER_TYPE } from '../wire/protocol.ts';
+import { ETHER_TYPE, PROTOCOL } from '../wire/protocol.ts';
+import { networkOf } from './same-packet.ts';
 
 /** The direction, one of DIRECTION, of the frame at `at` that the tap of `device` saw. */
 export const directionAt = (device: Device, view: DataView, at: number): number =>
@@ -30,6 +31,18 @@ export function stepOf(kind: number, direction: number): number {
     default:
       return isOut ? 3 : 4;
   }
+}
+
+/**
+ * Length of the longest IPv4 packet in a frame at the tap of `device` that stands for several: one that is longer than the
+ * device's MTU, which only software shows that leaves cutting to a network card, or has put together what came. 0 for a
+ * single packet. How long the segments are no capture tells; they fit the device.
+ */
+export function segmentLengthOf(device: Device, view: DataView, at: number, end: number): number {
+  const network = networkOf(view, at, end);
+  if (network < 0 || ipv4.totalLength(view, network) <= device.mtu || ipv4.isFragment(view, network)) return 0;
+  const protocol = ipv4.protocol(view, network);
+  return protocol === PROTOCOL.TCP || protocol === PROTOCOL.UDP ? device.mtu : 0;
 }
 
 /**
