@@ -13,6 +13,7 @@ import { type Playback, play } from '../../replay/player.ts';
 import { type Summary, summarise } from '../../replay/summary.ts';
 import { changesOf, type Timeline } from '../../replay/timeline.ts';
 import { describeError, EXIT, exitCodeOf, UsageError } from '../exit.ts';
+import { endBySignal, interruptible, watchForInterruption } from '../interruption.ts';
 import {
   addSourceOptions,
   loadSources,
@@ -222,11 +223,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     );
   }
   process.exitCode = exitCode(summary, playback, options, interruption.code);
-  // A read from a pipe that has nothing to give holds up even process.exit; the signal itself does not wait.
-  if (interruption.signal !== null) {
-    const { signal } = interruption;
-    process.stdout.write('', () => process.kill(process.pid, signal));
-  }
+  endBySignal(interruption);
 }
 
 /** Options that speak of what replay without emulated cells writes. */
@@ -237,7 +234,6 @@ const NOT_WITH_JOURNEYS = [
   'kernLog',
   'iptablesLog',
   'saveCounters',
-  'failOn',
   'policiesAt',
   'asgsAt',
   'agentRestartAt',
@@ -259,6 +255,8 @@ async function journeys(paths: readonly string[], sources: Sources, options: Rep
     seed: options.seed,
     connections: options.connections,
     strictChecksums: options.strictChecksums === true,
+    top: options.top,
+    failOn: options.failOn ?? [],
     form,
   });
 }
@@ -276,52 +274,6 @@ function exitCode(summary: Summary, playback: Playback, options: ReplayOptions, 
   if (interrupted !== 0) return interrupted;
   const found = options.failOn?.some((verdict) => summary.verdicts[verdict]! > 0) ?? false;
   return found ? EXIT.FINDINGS : EXIT.DONE;
-}
-
-interface Interruption {
-  /** Exit code of the signal that came; 0 before. */
-  code: number;
-  signal: NodeJS.Signals | null;
-  /** Called when a signal comes. */
-  wake: () => void;
-  end: () => void;
-}
-
-/** `source`, which is at its end once a signal has come, even while a pipe has nothing to give. */
-const interruptible = (source: RecordSource, interruption: Interruption): RecordSource => ({
-  get epochNanoseconds() {
-    return source.epochNanoseconds;
-  },
-  get packets() {
-    return source.packets;
-  },
-  fill: (burst) => source.fill(burst),
-  refill: () =>
-    new Promise((resolve, reject) => {
-      interruption.wake = () => resolve(false);
-      source.refill().then(resolve, reject);
-    }),
-  close: () => source.close(),
-});
-
-/** SIGINT and SIGTERM stop the replay at the next burst, with outputs complete up to there; a second one ends at once. */
-function watchForInterruption(): Interruption {
-  const state: Interruption = { code: 0, signal: null, wake: () => undefined, end: () => undefined };
-  const listen = (signal: NodeJS.Signals, code: number): (() => void) => {
-    const listener = (): void => {
-      if (state.code !== 0) process.exit(code);
-      state.code = code;
-      state.signal = signal;
-      state.wake();
-    };
-    process.on(signal, listener);
-    return () => void process.off(signal, listener);
-  };
-  const stops = [listen('SIGINT', EXIT.INTERRUPTED), listen('SIGTERM', EXIT.TERMINATED)];
-  state.end = () => {
-    for (const stop of stops) stop();
-  };
-  return state;
 }
 
 interface Replayed {

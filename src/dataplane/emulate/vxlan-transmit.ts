@@ -59,7 +59,7 @@ export function encapsulate(emulation: Emulation, host: Host, frame: Frame): boo
   frame.network = frame.at;
   outerIp.ecn = ecn;
   outerIp.totalLength = frame.end - frame.at;
-  outerIp.identification = emulation.draws.identification(host.cell.index);
+  outerIp.identification = emulation.draws.identification(host.cell.index, view, -1, frame.end);
   outerIp.source = host.cell.underlay;
   outerIp.destination = remote;
   outerIp.headerChecksum = 0;

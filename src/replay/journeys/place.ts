@@ -5,14 +5,20 @@
  *
  * A capture of a device shows both directions and does not say which; hardware addresses do.
  */
-import { DEVICE, type Device } from '../dataplane/emulate/device.ts';
-import { writeHeaderChecksum } from '../dataplane/emulate/fragment.ts';
-import { DIRECTION } from '../dataplane/emulate/seams.ts';
-import { containerMac, hostVethMac } from '../foundation/lease.ts';
-import * as ethernet from '../wire/ethernet.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import { ETHER_TYPE, PROTOCOL } from '../wire/protocol.ts';
-import { networkOf } from './same-packet.ts';
+import { DEVICE, type Device } from '../../dataplane/emulate/device.ts';
+import type { Emulation } from '../../dataplane/emulate/emulation.ts';
+import { writeHeaderChecksum } from '../../dataplane/emulate/fragment.ts';
+import { DIRECTION } from '../../dataplane/emulate/seams.ts';
+import { containerMac, HOST_VETH_ADDRESS, hostVethMac } from '../../foundation/lease.ts';
+import * as ethernet from '../../wire/ethernet.ts';
+import { isError, TYPES } from '../../wire/icmp.ts';
+import * as ipv4 from '../../wire/ipv4.ts';
+import { ETHER_TYPE, PROTOCOL } from '../../wire/protocol.ts';
+import * as tcp from '../../wire/tcp.ts';
+import { networkOf, packetOf } from './same-packet.ts';
+
+export const viewOf = (octets: Uint8Array<ArrayBuffer>): DataView =>
+  new DataView(octets.buffer, octets.byteOffset, octets.length);
 
 /** The direction, one of DIRECTION, of the frame at `at` that the tap of `device` saw. */
 export const directionAt = (device: Device, view: DataView, at: number): number =>
@@ -68,3 +74,24 @@ export function frameFromContainer(
   writeHeaderChecksum(into, ethernet.HEADER_LENGTH);
   return octets;
 }
+
+/**
+ * Whether a program of a cell may have sent the packet in the Ethernet frame `octets`: it is from an address of a cell, and
+ * no answer that the kernel itself gives (ICMP errors and replies, resets).
+ */
+export function isOwn({ dataplane }: Emulation, octets: Uint8Array<ArrayBuffer>): boolean {
+  const view = viewOf(octets);
+  const end = octets.length;
+  const network = packetOf(view, 0, end, dataplane.options.vxlanPort);
+  if (network < 0) return false;
+  const source = ipv4.source(view, network);
+  const isOfCell = dataplane.cells.some(({ underlay, vtepAddress }) => source === underlay || source === vtepAddress);
+  if (!isOfCell && source !== HOST_VETH_ADDRESS) return false;
+  const payload = ipv4.payloadStart(view, network);
+  if (ipv4.protocol(view, network) === PROTOCOL.ICMP) return payload < end && !isAnswer(view.getUint8(payload));
+  const hasFlags = ipv4.protocol(view, network) === PROTOCOL.TCP && end - payload >= tcp.HEADER_LENGTH;
+  return !hasFlags || (tcp.flags(view, payload) & tcp.FLAG.RST) === 0;
+}
+
+const isAnswer = (type: number): boolean =>
+  isError(type) || type === TYPES.ECHO_REPLY || type === TYPES.TIMESTAMP_REPLY;

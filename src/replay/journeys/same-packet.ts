@@ -12,11 +12,11 @@
  * payload: ports, sequence numbers, quoted headers. An outer fragment behind the first has no inner packet in it: it is
  * named after its outer header.
  */
-import * as ethernet from '../wire/ethernet.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import { ETHER_TYPE, PROTOCOL } from '../wire/protocol.ts';
-import * as udp from '../wire/udp.ts';
-import * as vxlan from '../wire/vxlan.ts';
+import * as ethernet from '../../wire/ethernet.ts';
+import * as ipv4 from '../../wire/ipv4.ts';
+import { ETHER_TYPE, PROTOCOL } from '../../wire/protocol.ts';
+import * as udp from '../../wire/udp.ts';
+import * as vxlan from '../../wire/vxlan.ts';
 
 /** Payload octets that are looked at: a quoted header with its ports, or a TCP header with its options. */
 const LOOKED_AT = 60;

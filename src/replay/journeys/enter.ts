@@ -1,0 +1,156 @@
+/**
+ * A captured frame has its turn: it is held against what the emulation showed, or its packet is put in.
+ *
+ *     its packet was put in, and cannot come here any more    missing; put in again behind the cell that kept it
+ *     its packet was put in, and waits                        so does the frame (fragments, neighbours)
+ *     another tap saw it nearer to its container              put in there
+ *     its source is a container                               put in as that must have sent it
+ *     it came in from outside                                 put in here
+ */
+import { HELD } from '../../dataplane/burst.ts';
+import { DEVICE, type Device } from '../../dataplane/emulate/device.ts';
+import { inject } from '../../dataplane/emulate/journey.ts';
+import { DIRECTION } from '../../dataplane/emulate/seams.ts';
+import { lookup, lookupUnderlay } from '../../foundation/directory.ts';
+import { contains } from '../../wire/address.ts';
+import * as ipv4 from '../../wire/ipv4.ts';
+import { FOUND, type Found, ORIGIN, type Origin, type Seen } from './model.ts';
+import { frameFromContainer, isOwn, segmentLengthOf, viewOf } from './place.ts';
+import { close } from './record.ts';
+import { networkOf, packetOf } from './same-packet.ts';
+import { type Entry, type Journeys, keyOf, settle, spotOf } from './state.ts';
+import { addNamed } from './waiting.ts';
+
+const isWhole = ({ octets, originalLength }: Seen): boolean => octets.length === originalLength;
+
+const near = (journeys: Journeys, a: { readonly time: number }, b: { readonly time: number }): boolean =>
+  Math.abs(a.time - b.time) <= journeys.fullWindow;
+
+function conclude(journeys: Journeys, one: Seen, found: Found, journey: number): void {
+  one.found = found;
+  one.journey = journey;
+  settle(journeys, one);
+}
+
+/** The packet of `one` that was put in last, and that no other frame of this tap stands for; undefined for none. */
+const entryOf = (journeys: Journeys, one: Seen): Entry | undefined =>
+  journeys.entered.get(one.name!)?.findLast((entry) => near(journeys, entry, one) && !entry.compared.has(spotOf(one)));
+
+/** Hold `one` against what the emulation showed at its tap; false when that was nothing of this name at about that time. */
+export function compare(journeys: Journeys, one: Seen): boolean {
+  const candidates = journeys.open.get(keyOf(spotOf(one), one.name!));
+  const open = candidates?.find(({ place }) => near(journeys, place, one));
+  if (open === undefined) return false;
+  close(journeys, open);
+  entryOf(journeys, one)?.compared.add(spotOf(one));
+  one.differing = differingOctets(one, open.octets);
+  conclude(journeys, one, one.differing.length === 0 ? FOUND.AGREED : FOUND.DIFFERENT, open.place.packet);
+  return true;
+}
+
+/** Offsets at which `octets` is not what was captured; what the capture cut off is not compared. */
+function differingOctets({ octets: captured, originalLength }: Seen, octets: Uint8Array): number[] {
+  const differing: number[] = [];
+  for (const [i, octet] of captured.entries()) if (octet !== octets[i]) differing.push(i);
+  if (differing.length === 0 && octets.length !== originalLength) differing.push(captured.length);
+  return differing;
+}
+
+/** Whatever can be done about `one`, which has its turn. It still waits afterwards when that may change. */
+export function enter(journeys: Journeys, one: Seen): void {
+  if (compare(journeys, one)) return;
+  const entry = entryOf(journeys, one) ?? enterFirst(journeys, one);
+  if (entry === undefined || one.settled || compare(journeys, one)) return;
+  const fate = journeys.ways.get(entry.journey)?.fate ?? null;
+  if (fate !== null && fate.verdict !== HELD) contradict(journeys, one, entry);
+}
+
+/** Put the packet of `one` in where it was first; undefined when it cannot be. */
+function enterFirst(journeys: Journeys, one: Seen): Entry | undefined {
+  const same = journeys.waiting.get(one.name!)!.filter((other) => near(journeys, other, one));
+  const origin = same.filter(isWhole).reduce((a, b) => (b.step < a.step ? b : a), one);
+  if (!isWhole(origin)) return undefined;
+  if (origin.step <= 1) return enterHere(journeys, origin, ORIGIN.ENTERED);
+  const supposed = suppose(journeys, origin);
+  if (supposed !== undefined) return supposed;
+  return origin.direction === DIRECTION.IN && origin.step < 7 ? enterHere(journeys, origin, ORIGIN.ENTERED) : undefined;
+}
+
+/** Put the frame `one` in where it was seen. What this tap shows of it is what was put in, and is compared with nothing. */
+function enterHere(journeys: Journeys, one: Seen, origin: Origin): Entry | undefined {
+  const entry = put(journeys, journeys.emulation.devices[one.device]!, one.octets, one, origin);
+  if (entry === undefined) {
+    if (origin === ORIGIN.ENTERED) conclude(journeys, one, FOUND.LEFT_OUT, 0);
+    return undefined;
+  }
+  entry.compared.add(spotOf(one));
+  const own = journeys.open.get(keyOf(spotOf(one), one.name!))?.find(({ place }) => place.packet === entry.journey);
+  if (own !== undefined) close(journeys, own);
+  if (origin === ORIGIN.ENTERED) conclude(journeys, one, FOUND.ENTERED, entry.journey);
+  return entry;
+}
+
+/** Put `octets` of the packet of `one` in at `device`; undefined when no device sends so many. */
+function put(
+  journeys: Journeys,
+  device: Device,
+  octets: Uint8Array<ArrayBuffer>,
+  one: Seen,
+  origin: Origin,
+): Entry | undefined {
+  const segmentLength = segmentLengthOf(device, viewOf(octets), 0, octets.length);
+  const journey = inject(journeys.emulation, device.index, octets, one.time, segmentLength);
+  if (journey === 0) return undefined;
+  const way = journeys.ways.get(journey);
+  if (way !== undefined) way.origin = origin;
+  const entry: Entry = { name: one.name!, journey, time: one.time, compared: new Set() };
+  addNamed(journeys.entered, entry.name, entry);
+  journeys.enteredInOrder.items.push(entry);
+  return entry;
+}
+
+/** Put the packet of `one` in as the container that it is from must have sent it; undefined when it is from none. */
+function suppose(journeys: Journeys, one: Seen): Entry | undefined {
+  const { dataplane, devices, hosts } = journeys.emulation;
+  const view = viewOf(one.octets);
+  const network = packetOf(view, 0, one.octets.length, dataplane.options.vxlanPort);
+  const sender = lookup(dataplane.directory, ipv4.source(view, network));
+  if (sender < 0) return undefined;
+  const home = dataplane.directory.instanceCell[sender]!;
+  const isRemote = contains(dataplane.cells[home]!.overlay, ipv4.destination(view, network));
+  const isHere = devices[one.device]!.cell === home;
+  if (!isHere && (one.step < 4 || !isRemote)) return undefined;
+  const hops = one.step >= 6 && !isHere ? 2 : 1;
+  const octets = frameFromContainer(view, network, one.octets.length, hops);
+  if (octets === null) return undefined;
+  const container = devices[hosts[home]!.veths[sender]!.peer]!;
+  return put(journeys, container, octets, one, ORIGIN.SUPPOSED);
+}
+
+/** The real cells let `one` come here and the emulated ones did not: say so, and let it go on from here. */
+function contradict(journeys: Journeys, one: Seen, entry: Entry): void {
+  entry.compared.add(spotOf(one));
+  if (isWhole(one)) resume(journeys, one);
+  conclude(journeys, one, FOUND.MISSING, entry.journey);
+}
+
+function resume(journeys: Journeys, one: Seen): void {
+  const { devices, hosts, dataplane } = journeys.emulation;
+  if (one.direction === DIRECTION.IN && one.step < 7) enterHere(journeys, one, ORIGIN.RESUMED);
+  else if (devices[one.device]!.kind === DEVICE.UNDERLAY) {
+    const view = viewOf(one.octets);
+    const remote = lookupUnderlay(dataplane.directory, ipv4.destination(view, networkOf(view, 0, one.octets.length)));
+    if (remote >= 0) put(journeys, hosts[remote]!.underlay, one.octets, one, ORIGIN.RESUMED);
+  }
+}
+
+/** `one` has waited long enough, or `isFull` is false: too much waits. */
+export function giveUp(journeys: Journeys, one: Seen, isFull: boolean): void {
+  if (compare(journeys, one)) return;
+  const entry = entryOf(journeys, one);
+  entry?.compared.add(spotOf(one));
+  let found: Found = isFull ? FOUND.MISSING : FOUND.CROWDED;
+  if (entry === undefined && !isWhole(one)) found = FOUND.CUT;
+  else if (entry === undefined && isOwn(journeys.emulation, one.octets)) found = FOUND.OWN;
+  conclude(journeys, one, found, entry?.journey ?? 0);
+}
