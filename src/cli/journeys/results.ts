@@ -1,5 +1,6 @@
 /** Results of a run of journeys while they come in: counted, written to taps, listed, and the first contradictions in words. */
 import { FOUND, type JourneyListener } from '../../replay/journeys/model.ts';
+import type { Contradiction } from '../replay/fail-on.ts';
 import { aboutPlace, aboutSeen } from './contradictions.ts';
 import { describeAlone, describeJourney, type Names, verdictOf } from './describe.ts';
 import type { JourneyForm } from './forms.ts';
@@ -20,9 +21,6 @@ export interface Results {
   readonly met: Set<string>;
 }
 
-/** Kinds of contradictions, as `--fail-on` has them. */
-export const CONTRADICTIONS = ['missing', 'differ', 'extra'] as const;
-
 export const createResults = (
   names: Names,
   devices: readonly number[],
@@ -37,7 +35,7 @@ export const createResults = (
   return { names, sums, taps, form, contradictions: [], most, found: 0, met: new Set() };
 };
 
-function contradict(results: Results, kind: (typeof CONTRADICTIONS)[number], text: () => string): void {
+function contradict(results: Results, kind: Contradiction, text: () => string): void {
   results.met.add(kind);
   results.found += 1;
   if (results.contradictions.length < results.most) results.contradictions.push(text());

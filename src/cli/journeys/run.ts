@@ -3,7 +3,7 @@ import type { Dataplane } from '../../dataplane/dataplane.ts';
 import { createDataplane } from '../../dataplane/setup.ts';
 import { type Followed, follow } from '../../replay/journeys/follow.ts';
 import { createJourneys, show, watch } from '../../replay/journeys/journeys.ts';
-import type { JourneyListener } from '../../replay/journeys/model.ts';
+import type { JourneyListener, JourneySettings } from '../../replay/journeys/model.ts';
 import type { Journeys } from '../../replay/journeys/state.ts';
 import { describeError, EXIT, exitCodeOf, UsageError } from '../exit.ts';
 import { endBySignal, interruptible, watchForInterruption } from '../interruption.ts';
@@ -23,6 +23,8 @@ export interface JourneyRun {
   readonly at: readonly string[];
   readonly tap: readonly string[];
   readonly seed: number;
+  /** `NUMBER` of the underlay, or `TAP=NUMBER`. */
+  readonly mtu: readonly string[];
   readonly connections: number;
   readonly strictChecksums: boolean;
   /** Most contradictions to name. */
@@ -67,6 +69,26 @@ function placeOf(dataplane: Dataplane, sources: Sources, { tap, file }: Given, b
   throw new UsageError(`${file} can have been taken ${why}: say where with --at TAP=${file}`);
 }
 
+/** What IPv4 allows (RFC 791), and what its length field holds. */
+const LEAST_MTU = 68;
+const MOST_MTU = 65_535;
+
+/** The words of --mtu: of the underlay, and of single devices. */
+function mtusBy(words: readonly string[]): Pick<JourneySettings, 'underlayMtu' | 'mtus'> {
+  const mtus = new Map<string, number>();
+  let underlayMtu: number | undefined;
+  for (const word of words) {
+    const at = word.indexOf('=');
+    const text = word.slice(at + 1);
+    const mtu = Number(text);
+    if (!/^[0-9]{1,5}$/.test(text) || mtu < LEAST_MTU || mtu > MOST_MTU)
+      throw new UsageError(`--mtu ${word}: expected a number from ${LEAST_MTU} to ${MOST_MTU}, or TAP=NUMBER`);
+    if (at > 0) mtus.set(word.slice(0, at), mtu);
+    else underlayMtu = mtu;
+  }
+  return underlayMtu === undefined ? { mtus } : { mtus, underlayMtu };
+}
+
 /** The files that are asked for: taps with the same file share it. */
 function tapFiles(journeys: Journeys, words: readonly string[]): TapFile[] {
   const files = new Map<string, number[]>();
@@ -100,7 +122,7 @@ export async function runJourneys(sources: Sources, run: JourneyRun): Promise<vo
   const journeys = createJourneys(
     dataplane,
     sources.rules,
-    { seed: run.seed },
+    { seed: run.seed, ...mtusBy(run.mtu) },
     {
       compared: (seen, journey) => listener!.compared(seen, journey),
       unexpected: (place, found, journey) => listener!.unexpected(place, found, journey),

@@ -5,7 +5,6 @@ import { merge } from '../../capture/merge.ts';
 import { type CaptureReader, open, type RecordSource } from '../../capture/reader.ts';
 import type { Dataplane } from '../../dataplane/dataplane.ts';
 import { createDataplane } from '../../dataplane/setup.ts';
-import { VERDICT_NAMES } from '../../dataplane/verdict.ts';
 import { type Arena, heap, reserve } from '../../memory/arena.ts';
 import { createEnds } from '../../replay/ends.ts';
 import * as flows from '../../replay/flows.ts';
@@ -24,6 +23,7 @@ import {
 import { styleFor } from '../style.ts';
 import { printable } from '../text.ts';
 import { addControlOptions, type ControlOptions, loadControl } from './control.ts';
+import { failOnWords, isContradiction } from './fail-on.ts';
 import type { Inputs } from './output.ts';
 import { openOutputs } from './outputs.ts';
 import { report } from './report.ts';
@@ -45,6 +45,7 @@ interface ReplayOptions extends SourceOptions, ControlOptions {
   readonly at?: readonly string[];
   readonly tap?: readonly string[];
   readonly seed: number;
+  readonly mtu?: readonly string[];
   readonly failOn?: readonly string[];
   readonly quiet?: boolean;
 }
@@ -62,14 +63,6 @@ function wholeNumber(text: string): number {
 
 const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
-function verdictNames(text: string): string[] {
-  const names = text.split(',');
-  const wrong = names.find((name) => !(VERDICT_NAMES as readonly string[]).includes(name));
-  if (wrong !== undefined)
-    throw new InvalidArgumentError(`"${wrong}" is no verdict, expected ${VERDICT_NAMES.join(', ')}`);
-  return names;
-}
-
 export function replayCommand(): Command {
   const command = new Command('replay')
     .argument('[capture...]', 'pcap or pcapng, also gzip or zstd; - is standard input; several are merged by time')
@@ -85,6 +78,7 @@ export function replayCommand(): Command {
       collect,
     )
     .option('--seed <number>', 'what emulated cells draw numbers from that no capture shows', wholeNumber, 1)
+    .option('--mtu <number>', 'MTU of the emulated underlay, 1500; as TAP=NUMBER of a single device', collect)
     .option('--kern-log <file>', 'write what the LOG rules log, as lines of kern.log')
     .option('--iptables-log <file>', 'write the JSON that iptables-logger makes of those lines')
     .option('--save-counters <directory>', "write each cell's filter rules with their counters, as iptables-save -c")
@@ -98,7 +92,11 @@ export function replayCommand(): Command {
     )
     .option('--connections <number>', 'most connections to remember', wholeNumber, DEFAULT_CONNECTIONS)
     .option('--top <number>', 'rows of the tables, or "all"', wholeNumber, DEFAULT_TOP)
-    .option('--fail-on <verdicts>', 'exit with 1 when a packet got one of these verdicts', verdictNames)
+    .option(
+      '--fail-on <verdicts>',
+      'exit with 1 when a packet got one of these verdicts; of emulated cells also missing, differ, extra',
+      failOnWords,
+    )
     .option('-q, --quiet', 'no report, only the files that were asked for');
   return addControlOptions(addSourceOptions(command))
     .addHelpText('after', HELP)
@@ -158,6 +156,10 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     await journeys(paths, sources, options);
     return;
   }
+  const contradiction = options.failOn?.find(isContradiction);
+  if (contradiction !== undefined)
+    throw new UsageError(`--fail-on ${contradiction} needs emulated cells: use it with --at or --tap`);
+  if (options.mtu !== undefined) throw new UsageError('--mtu is of emulated cells: use it with --at or --tap');
   const control = await loadControl(options, sources);
   const arena = reserve(ARENA_LIMIT) ?? heap;
   const dataplane = createDataplane(sources.foundation, sources.rules, {
@@ -253,6 +255,7 @@ async function journeys(paths: readonly string[], sources: Sources, options: Rep
     at: options.at ?? [],
     tap: options.tap ?? [],
     seed: options.seed,
+    mtu: options.mtu ?? [],
     connections: options.connections,
     strictChecksums: options.strictChecksums === true,
     top: options.top,

@@ -9,52 +9,21 @@
  */
 import { HELD } from '../../dataplane/burst.ts';
 import { DEVICE, type Device } from '../../dataplane/emulate/device.ts';
+import { LONGEST_FRAME } from '../../dataplane/emulate/frame.ts';
 import { inject } from '../../dataplane/emulate/journey.ts';
+import { advance } from '../../dataplane/emulate/run.ts';
 import { DIRECTION } from '../../dataplane/emulate/seams.ts';
 import { lookup, lookupUnderlay } from '../../foundation/directory.ts';
 import { contains } from '../../wire/address.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
+import { compare, conclude, entryOf, near } from './compare.ts';
 import { FOUND, type Found, ORIGIN, type Origin, type Seen } from './model.ts';
 import { frameFromContainer, isOwn, segmentLengthOf, viewOf } from './place.ts';
-import { close } from './record.ts';
 import { networkOf, packetOf } from './same-packet.ts';
-import { type Entry, type Journeys, keyOf, settle, spotOf } from './state.ts';
+import { type Entry, type Journeys, spotOf } from './state.ts';
 import { addNamed } from './waiting.ts';
 
 const isWhole = ({ octets, originalLength }: Seen): boolean => octets.length === originalLength;
-
-const near = (journeys: Journeys, a: { readonly time: number }, b: { readonly time: number }): boolean =>
-  Math.abs(a.time - b.time) <= journeys.fullWindow;
-
-function conclude(journeys: Journeys, one: Seen, found: Found, journey: number): void {
-  one.found = found;
-  one.journey = journey;
-  settle(journeys, one);
-}
-
-/** The packet of `one` that was put in last, and that no other frame of this tap stands for; undefined for none. */
-const entryOf = (journeys: Journeys, one: Seen): Entry | undefined =>
-  journeys.entered.get(one.name!)?.findLast((entry) => near(journeys, entry, one) && !entry.compared.has(spotOf(one)));
-
-/** Hold `one` against what the emulation showed at its tap; false when that was nothing of this name at about that time. */
-export function compare(journeys: Journeys, one: Seen): boolean {
-  const candidates = journeys.open.get(keyOf(spotOf(one), one.name!));
-  const open = candidates?.find(({ place }) => near(journeys, place, one));
-  if (open === undefined) return false;
-  close(journeys, open);
-  entryOf(journeys, one)?.compared.add(spotOf(one));
-  one.differing = differingOctets(one, open.octets);
-  conclude(journeys, one, one.differing.length === 0 ? FOUND.AGREED : FOUND.DIFFERENT, open.place.packet);
-  return true;
-}
-
-/** Offsets at which `octets` is not what was captured; what the capture cut off is not compared. */
-function differingOctets({ octets: captured, originalLength }: Seen, octets: Uint8Array): number[] {
-  const differing: number[] = [];
-  for (const [i, octet] of captured.entries()) if (octet !== octets[i]) differing.push(i);
-  if (differing.length === 0 && octets.length !== originalLength) differing.push(captured.length);
-  return differing;
-}
 
 /** Whatever can be done about `one`, which has its turn. It still waits afterwards when that may change. */
 export function enter(journeys: Journeys, one: Seen): void {
@@ -76,36 +45,45 @@ function enterFirst(journeys: Journeys, one: Seen): Entry | undefined {
   return origin.direction === DIRECTION.IN && origin.step < 7 ? enterHere(journeys, origin, ORIGIN.ENTERED) : undefined;
 }
 
-/** Put the frame `one` in where it was seen. What this tap shows of it is what was put in, and is compared with nothing. */
+/** Put the frame `one` in where it was seen. */
 function enterHere(journeys: Journeys, one: Seen, origin: Origin): Entry | undefined {
-  const entry = put(journeys, journeys.emulation.devices[one.device]!, one.octets, one, origin);
+  const entry = put(journeys, journeys.emulation.devices[one.device]!, one.octets, one, origin, spotOf(one));
   if (entry === undefined) {
     if (origin === ORIGIN.ENTERED) conclude(journeys, one, FOUND.LEFT_OUT, 0);
     return undefined;
   }
-  entry.compared.add(spotOf(one));
-  const own = journeys.open.get(keyOf(spotOf(one), one.name!))?.find(({ place }) => place.packet === entry.journey);
-  if (own !== undefined) close(journeys, own);
   if (origin === ORIGIN.ENTERED) conclude(journeys, one, FOUND.ENTERED, entry.journey);
   return entry;
 }
 
-/** Put `octets` of the packet of `one` in at `device`; undefined when no device sends so many. */
+const NO_SPOT = -1;
+
+/**
+ * Put `octets` of the packet of `one` in at `device`; undefined when no device sends so many. What `spot` shows of it is
+ * what is put in, and is compared with nothing.
+ */
 function put(
   journeys: Journeys,
   device: Device,
   octets: Uint8Array<ArrayBuffer>,
   one: Seen,
   origin: Origin,
+  spot = NO_SPOT,
 ): Entry | undefined {
-  const segmentLength = segmentLengthOf(device, viewOf(octets), 0, octets.length);
-  const journey = inject(journeys.emulation, device.index, octets, one.time, segmentLength);
-  if (journey === 0) return undefined;
-  const way = journeys.ways.get(journey);
-  if (way !== undefined) way.origin = origin;
-  const entry: Entry = { name: one.name!, journey, time: one.time, compared: new Set() };
+  if (octets.length > LONGEST_FRAME) return undefined;
+  const { emulation } = journeys;
+  advance(emulation, one.time);
+  // It is entered before it moves: what its own way shows is held against captured frames at once.
+  const journey = emulation.frames.packet + 1;
+  const entry: Entry = { name: one.name!, journey, time: one.time, compared: new Set([spot]) };
   addNamed(journeys.entered, entry.name, entry);
   journeys.enteredInOrder.items.push(entry);
+  journeys.own.packet = journey;
+  journeys.own.spot = spot;
+  const segmentLength = segmentLengthOf(device, viewOf(octets), 0, octets.length);
+  inject(emulation, device.index, octets, one.time, segmentLength);
+  const way = journeys.ways.get(journey);
+  if (way !== undefined) way.origin = origin;
   return entry;
 }
 

@@ -43,7 +43,8 @@ const UNDERLAY_PREFIX_LENGTH = 24;
 
 /**
  * Journeys through an emulation of all cells of `dataplane`, whose rules are `rules`, by the name of the cell. `listener` is
- * told of results while they are found. Nothing else may use `dataplane` meanwhile.
+ * told of results while they are found. Nothing else may use `dataplane` meanwhile. Throws TapError for the name of a tap in
+ * `settings` that the foundation does not have.
  */
 export function createJourneys(
   dataplane: Dataplane,
@@ -59,7 +60,7 @@ export function createJourneys(
     dataplane,
     {
       underlayMtu: settings.underlayMtu ?? UNDERLAY_MTU,
-      mtus: new Map(),
+      mtus: settings.mtus ?? new Map(),
       partialChecksums: false,
       underlayPrefixLength: settings.underlayPrefixLength ?? UNDERLAY_PREFIX_LENGTH,
       gateway: 0,
@@ -69,6 +70,7 @@ export function createJourneys(
     },
     { draws, observer, translation: createTranslation(dataplane, rules, { offset: () => seed & 0xffff }) },
   );
+  for (const tap of settings.mtus?.keys() ?? []) deviceNamed(emulation.devices, tap);
   const taps = { watched: new Set<number>(), shown: new Set<number>() };
   const journeys = createState({ emulation, listener, draws, macs, fullWindow: window, mostWaiting, ...taps });
   return journeys;

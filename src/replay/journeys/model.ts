@@ -113,8 +113,10 @@ export interface JourneySettings {
   readonly window?: number;
   /** Octets of frames that may wait for their counterparts; 256 MiB unless said otherwise. */
   readonly mostWaiting?: number;
-  /** 1500 unless said otherwise. */
+  /** 1500 unless said otherwise; tunnels and containers have 50 less. */
   readonly underlayMtu?: number;
+  /** MTUs of single devices, by the names of their taps. */
+  readonly mtus?: ReadonlyMap<string, number>;
   /** 24 unless said otherwise. */
   readonly underlayPrefixLength?: number;
 }

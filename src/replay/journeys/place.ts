@@ -85,6 +85,7 @@ export function isOwn({ dataplane }: Emulation, octets: Uint8Array<ArrayBuffer>)
   const network = packetOf(view, 0, end, dataplane.options.vxlanPort);
   if (network < 0) return false;
   const source = ipv4.source(view, network);
+  if (ipv4.fragmentOffset(view, network) !== 0) return false;
   const isOfCell = dataplane.cells.some(({ underlay, vtepAddress }) => source === underlay || source === vtepAddress);
   if (!isOfCell && source !== HOST_VETH_ADDRESS) return false;
   const payload = ipv4.payloadStart(view, network);

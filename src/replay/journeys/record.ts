@@ -3,6 +3,7 @@ import type { Emulation } from '../../dataplane/emulate/emulation.ts';
 import type { Frame } from '../../dataplane/emulate/frame.ts';
 import type { Observer } from '../../dataplane/emulate/seams.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
+import { close, compareOnTheWay } from './compare.ts';
 import { type Ends, FOUND, ORIGIN, type Place } from './model.ts';
 import { nameOf, packetOf } from './same-packet.ts';
 import {
@@ -69,17 +70,18 @@ function passed(journeys: Journeys, frame: Frame, device: number, direction: num
   if (way.places.length === 1) way.ends = endsOf(emulation, frame);
   if (!watched.has(device) && !shown.has(device)) return;
   const octets = frame.octets.slice(at, end);
-  if (watched.has(device)) awaitCapture(journeys, place, octets);
+  const isOwn = packet === journeys.own.packet && spotOf(place) === journeys.own.spot;
+  if (watched.has(device) && !isOwn) awaitCapture(journeys, place, octets, frame);
   if (!shown.has(device)) return;
   unwritten.items.push({ place, octets, way });
   journeys.held += weightOf(octets);
 }
 
-/** Keep what a captured tap should have seen. */
-function awaitCapture(journeys: Journeys, place: Place, octets: Uint8Array<ArrayBuffer>): void {
+/** Hold what passes a captured tap against its capture, or keep it until that may be there. */
+function awaitCapture(journeys: Journeys, place: Place, octets: Uint8Array<ArrayBuffer>, frame: Frame): void {
   const view = new DataView(octets.buffer);
   const name = nameOf(view, 0, octets.length, journeys.emulation.dataplane.options.vxlanPort);
-  if (name === null) return;
+  if (name === null || compareOnTheWay(journeys, place, name, octets, frame)) return;
   const open: Open = { key: keyOf(spotOf(place), name), place, octets, matched: false };
   addNamed(journeys.open, open.key, open);
   insert(journeys.openInOrder, open, isAfter);
@@ -87,13 +89,6 @@ function awaitCapture(journeys: Journeys, place: Place, octets: Uint8Array<Array
 }
 
 const isAfter = (a: Open, b: Open): boolean => a.place.time > b.place.time;
-
-/** `open` is held against a captured frame, or what was put in itself: it waits for nothing any more. */
-export function close(journeys: Journeys, open: Open): void {
-  open.matched = true;
-  removeNamed(journeys.open, open.key, open);
-  journeys.held -= weightOf(open.octets);
-}
 
 /** Give up waiting for captured frames of what was shown before `time`; `isFull`: they have had all their time. */
 export function expireOpen(journeys: Journeys, time: number, isFull: boolean): void {

@@ -66,6 +66,8 @@ export interface Journeys {
   /** By number, in the order in which they began. */
   readonly ways: Map<number, Way>;
   readonly unwritten: Queue<Shown>;
+  /** What was put in last, and the tap and direction (`spotOf`) that show nothing else of it; -1 for none. */
+  readonly own: { packet: number; spot: number };
   /** Time of the latest frame that was read. */
   newest: number;
   /** The window that there is memory for. */
@@ -90,6 +92,7 @@ export const createState = (fixed: Fixed): Journeys => ({
   enteredInOrder: createQueue(),
   ways: new Map(),
   unwritten: createQueue(),
+  own: { packet: 0, spot: -1 },
   newest: Number.NEGATIVE_INFINITY,
   window: fixed.fullWindow,
   held: 0,
