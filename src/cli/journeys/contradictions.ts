@@ -22,7 +22,7 @@ export function offsetsOf(offsets: readonly number[]): string {
 /** What the emulated cells did with the packet of a frame that they did not show. */
 function instead(names: Names, journey: Journey | null): string {
   const fate = journey?.fate ?? null;
-  if (journey === null) return 'nothing that was captured explains it';
+  if (journey === null) return 'the emulated cells made no such packet';
   const rule = fate === null ? null : ruleAt(names, fate.cell, fate.rule);
   const decided = rule === null ? '' : `, ${rule.chain} rule ${rule.number}: ${rule.text}`;
   const where = cellOf(names, fate);

@@ -73,5 +73,13 @@ export function describeJourney(names: Names, journey: Journey): object {
 /** A captured frame that no journey explains, in the form of one. */
 export const describeAlone = (names: Names, seen: Seen): object => ({
   journey: null,
+  cause: null,
+  origin: null,
+  verdict: null,
+  reason: null,
+  cell: null,
+  supposed: false,
+  taps: [],
+  rule: null,
   captured: [describeSeen(names, seen)],
 });
