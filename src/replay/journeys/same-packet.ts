@@ -18,8 +18,11 @@ import { ETHER_TYPE, PROTOCOL } from '../../wire/protocol.ts';
 import * as udp from '../../wire/udp.ts';
 import * as vxlan from '../../wire/vxlan.ts';
 
-/** Payload octets that are looked at: a quoted header with its ports, or a TCP header with its options. */
-const LOOKED_AT = 60;
+/**
+ * Payload octets that are looked at: an ICMP error with the header and the ports that it quotes. More would not tell packets
+ * apart, and would lose those that a capture cut.
+ */
+const LOOKED_AT = 36;
 const IDENTIFICATION = 4;
 const PROTOCOL_FIELD = 9;
 const SOURCE = 12;

@@ -39,7 +39,8 @@ function distance(a: string, b: string): number {
 const GUESSABLE = 3;
 
 function nearest(word: string, names: readonly string[]): string | null {
-  let found: string | null = null;
+  let found = names.find((name) => name.startsWith(word)) ?? null;
+  if (found !== null) return found;
   let least = Math.floor(word.length / GUESSABLE) + 1;
   for (const name of names) {
     const apart = distance(word, name);
