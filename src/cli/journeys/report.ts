@@ -88,7 +88,7 @@ const REMARKS = [
 export function report(sums: Sums, contradictions: readonly string[], found: number): string[] {
   const row = (name: string, cells: readonly string[]): string =>
     `${shorten(printable(name), TAP_WIDTH).padEnd(TAP_WIDTH)}${cells
-      .map((cell, i) => cell.padStart(COLUMN_WIDTHS[i]!))
+      .map((cell, i) => ` ${cell}`.padStart(COLUMN_WIDTHS[i]!))
       .join('')}`;
   const cellsOf = (sum: TapSums): string[] => COLUMNS.map((column) => count(sum[column]));
   const lines = [row('tap', HEADINGS), ...[...sums.taps.values()].map((sum) => row(sum.tap, cellsOf(sum)))];

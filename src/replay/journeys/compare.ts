@@ -78,7 +78,7 @@ export function close(journeys: Journeys, open: Open): void {
 /** Offsets at which `octets` is not what was captured; what the capture cut off is not compared. */
 function differingOctets({ octets: captured, originalLength }: Seen, octets: Uint8Array): number[] {
   const differing: number[] = [];
-  for (const [i, octet] of captured.entries()) if (octet !== octets[i]) differing.push(i);
+  for (let i = 0; i < captured.length; i++) if (captured[i] !== octets[i]) differing.push(i);
   if (differing.length === 0 && octets.length !== originalLength) differing.push(captured.length);
   return differing;
 }

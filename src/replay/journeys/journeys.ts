@@ -31,7 +31,7 @@ import { type Captured, FOUND, type JourneyListener, type JourneySettings, type 
 import { directionAt, stepOf, viewOf } from './place.ts';
 import { createObserver, expireEntries, expireOpen, expireWays, writeShown } from './record.ts';
 import { nameOf } from './same-packet.ts';
-import { createState, type Journeys, settle, weightOf } from './state.ts';
+import { createState, heldBy, type Journeys, settle, weightOf } from './state.ts';
 import { deviceNamed } from './taps.ts';
 import { addNamed, dropFirst, first, insert } from './waiting.ts';
 
@@ -40,6 +40,13 @@ const WINDOW = 1e9;
 const MOST_WAITING = 256 * 1024 * 1024;
 const UNDERLAY_MTU = 1500;
 const UNDERLAY_PREFIX_LENGTH = 24;
+
+const UNHEARD: JourneyListener = {
+  compared: () => undefined,
+  unexpected: () => undefined,
+  passed: () => undefined,
+  ended: () => undefined,
+};
 
 /**
  * Journeys through an emulation of all cells of `dataplane`, whose rules are `rules`, by the name of the cell. `listener` is
@@ -50,9 +57,10 @@ export function createJourneys(
   dataplane: Dataplane,
   rules: ReadonlyMap<string, CellRules>,
   settings: JourneySettings,
-  listener: JourneyListener,
+  listener: Partial<JourneyListener>,
 ): Journeys {
   const { seed, window = WINDOW, mostWaiting = MOST_WAITING } = settings;
+  const heard = { ...UNHEARD, ...listener };
   const macs = madeUpMacs(dataplane);
   const draws = createKnownDraws(createDraws(seed), dataplane.options.vxlanPort);
   const observer = createObserver(() => journeys);
@@ -72,7 +80,7 @@ export function createJourneys(
   );
   for (const tap of settings.mtus?.keys() ?? []) deviceNamed(emulation.devices, tap);
   const taps = { watched: new Set<number>(), shown: new Set<number>() };
-  const journeys = createState({ emulation, listener, draws, macs, fullWindow: window, mostWaiting, ...taps });
+  const journeys = createState({ emulation, listener: heard, draws, macs, fullWindow: window, mostWaiting, ...taps });
   return journeys;
 }
 
@@ -171,11 +179,11 @@ const SHORTEST_WINDOW = 1000;
 /** Shorten the window until what waits fits, and let it grow again when there is room. */
 function fitIntoMemory(journeys: Journeys): void {
   const { fullWindow, mostWaiting } = journeys;
-  while (journeys.held > mostWaiting && journeys.window > 0) {
+  while (heldBy(journeys) > mostWaiting && journeys.window > 0) {
     journeys.window = journeys.window > SHORTEST_WINDOW ? journeys.window / 2 : 0;
     catchUp(journeys);
     expire(journeys, journeys.emulation.now);
   }
-  if (journeys.window < fullWindow && journeys.held < mostWaiting / 2)
+  if (journeys.window < fullWindow && heldBy(journeys) < mostWaiting / 2)
     journeys.window = Math.min(fullWindow, Math.max(SHORTEST_WINDOW, journeys.window * 2));
 }

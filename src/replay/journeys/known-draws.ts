@@ -33,6 +33,8 @@ interface Learned {
 export interface KnownDraws extends Draws {
   /** Look at a captured frame: one that the cell numbered `cell` may have made. */
   learn(view: DataView, at: number, end: number, cell: number, time: number): void;
+  /** Names of packets about which something is known. */
+  readonly size: number;
   /** Forget what was learned from frames before `time`. */
   forget(time: number): void;
 }
@@ -95,6 +97,9 @@ export function createKnownDraws(otherwise: Draws, vxlanPort: number): KnownDraw
     if (tunnels.length > MOST_TUNNELS) tunnels.shift();
   };
   return {
+    get size() {
+      return known.size;
+    },
     learn(view, at, end, cell, time) {
       const network = networkOf(view, at, end);
       if (network < 0) return;

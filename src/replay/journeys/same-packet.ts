@@ -89,4 +89,6 @@ export function nameOfPacket(view: DataView, network: number, end: number): stri
   return name;
 }
 
-const hex = (view: DataView, at: number): string => view.getUint8(at).toString(16).padStart(2, '0');
+const HEX = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'));
+
+const hex = (view: DataView, at: number): string => HEX[view.getUint8(at)]!;

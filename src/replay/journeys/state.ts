@@ -103,9 +103,13 @@ const OVERHEAD = 1024;
 export const WAY_WEIGHT = 1024;
 export const PLACE_WEIGHT = 256;
 export const CAPTURED_WEIGHT = 512;
+const LEARNED_WEIGHT = 512;
 const NO_OCTETS = new Uint8Array(0);
 
 export const weightOf = ({ length }: Uint8Array): number => length + OVERHEAD;
+
+/** Octets that are kept for later, roughly. */
+export const heldBy = ({ held, draws }: Journeys): number => held + draws.size * LEARNED_WEIGHT;
 
 /** Number of a tap and a direction. */
 export const spotOf = ({ device, direction }: { readonly device: number; readonly direction: number }): number =>

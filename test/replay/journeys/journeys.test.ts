@@ -7,7 +7,9 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { finish } from '../../../src/replay/journeys/journeys.ts';
 import type { JourneySettings } from '../../../src/replay/journeys/model.ts';
+import { heldBy } from '../../../src/replay/journeys/state.ts';
 import { countingDraws, seenIn, travel } from '../../dataplane/emulate/emulating.ts';
 import { ethernet, icmp, ipv4, silkMac, tcp, udp, vxlan } from '../../dataplane/packets.ts';
 import { planned } from '../../scenarios/support.ts';
@@ -263,7 +265,7 @@ function most(rounds: number, settings: Partial<JourneySettings> = {}): { heard:
       items,
       [waiting, open, entered, ways].reduce((sum, one) => sum + one.size, 0) + Math.max(...queues),
     );
-    held = Math.max(held, journeys.held);
+    held = Math.max(held, heldBy(journeys));
   }
   return { heard, held, items };
 }
@@ -275,12 +277,11 @@ test('memory is flat in the length of the captures', () => {
   assert.is(long.heard.ended.length / short.heard.ended.length >= 10, true);
 });
 
-test('nothing is held when everything is over', async () => {
-  const { finish } = await import('../../../src/replay/journeys/journeys.ts');
+test('nothing is held when everything is over', () => {
   const { heard } = most(3);
   finish(heard.journeys);
-  const { held, waiting, open, entered, ways } = heard.journeys;
-  assert.is(held, 0);
+  const { waiting, open, entered, ways } = heard.journeys;
+  assert.is(heldBy(heard.journeys), 0);
   assert.equal([waiting.size, open.size, entered.size, ways.size], [0, 0, 0, 0]);
 });
 
@@ -296,7 +297,7 @@ test('where too much waits, the window becomes shorter; what that leaves open ha
   let held = 0;
   for (const one of late.sort((a, b) => a.time - b.time)) {
     handIn(heard, [one]);
-    held = Math.max(held, heard.journeys.held);
+    held = Math.max(held, heldBy(heard.journeys));
   }
   assert.ok(held <= mostWaiting, `${held}`);
   const sums = kinds(heard);
