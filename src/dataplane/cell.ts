@@ -8,8 +8,8 @@
 import type { Evaluator, TableCounters } from '../rules/evaluator.ts';
 import { CTSTATE, type Match } from '../rules/model.ts';
 import { RULE_VERDICT } from '../rules/packet.ts';
+import type { Plan } from '../rules/plan.ts';
 import type { NumberedRule, RuleTable } from '../rules/table.ts';
-import type { Ways } from '../rules/ways.ts';
 import type { Cidr } from '../wire/address.ts';
 import { REASON } from './verdict.ts';
 
@@ -19,8 +19,8 @@ export interface InForce {
   filter: Evaluator;
   forwardChain: number;
   inputChain: number;
-  /** Ways that packets took through FORWARD; null when the evaluator does not number them. */
-  forwardWays: Ways | null;
+  /** How FORWARD is laid out, with the ways that packets took through it; null when the evaluator does not lay it out. */
+  forwardPlan: Plan | null;
   /** Whether a rule asks for address types. */
   asksAddressTypes: boolean;
   /** Reason of each rule of the filter table, by rule id. */
@@ -103,7 +103,7 @@ export function inForce(filter: Evaluator): InForce {
     filter,
     forwardChain,
     inputChain: filter.prepare('INPUT'),
-    forwardWays: filter.ways(forwardChain),
+    forwardPlan: filter.plan(forwardChain),
     asksAddressTypes: filter.rules.rules.some(({ rule }) => rule.matches.some(({ kind }) => kind === 'addrtype')),
     reasons: reasonsOf(filter.rules),
   };

@@ -1,10 +1,14 @@
 /**
  * The table of connections: where they lie, how they are found, and how there is room for one more.
  *
- * The table is open addressing over one buffer, 64 octets an entry: a cache line. Both directions of a connection share an
+ * Entries stand one behind the other in the order in which they came, 64 octets each: a cache line. They are found by an
+ * index, open addressing over words of 32 bits: the number of an entry and eight bits of its key's hash, so that looking for
+ * one reads nearly always one line of the index and one entry. Only the index has free places, and it alone is searched.
+ *
+ * Both directions of a connection share an
  * entry: endpoints are put in order, and a bit says which one spoke first. Entries of all cells share the table; the cell's
  * number is part of the key. An entry that has expired is not removed: it is invisible to lookups, its place is taken by
- * the next connection with its key, and growing leaves it behind.
+ * the next connection with its key, and when there is no room for one more it is left behind.
  *
  * An entry also remembers, for each direction, the way that its last packet took through the rules (`rules/ways.ts`) and
  * what came of it, so that the next one need not walk. Packets that were refused are remembered for that reason alone, in
@@ -74,6 +78,13 @@ for (const [index, [request, reply]] of [
 }
 
 const INITIAL_ENTRIES = 1 << 12;
+/** Places of the index for each entry that there is room for. */
+const INDEX_FACTOR = 2;
+/** A word of the index: 0 for a free place, else bits of the hash above the entry's number plus 1. */
+const INDEX_HASH = 0xff000000 | 0;
+const INDEX_NUMBER = 0x00ffffff;
+/** Connections that a table may have at most, so that with the refusals all have a number. */
+const MOST_CONNECTIONS = 12 << 20;
 
 export interface Conntrack {
   readonly arena: Arena;
@@ -84,10 +95,16 @@ export interface Conntrack {
   /** What is known of the windows of each connection (`track-windows.ts`), and where it lies; null in a table without. */
   windows: Int32Array | null;
   windowsPlace: Place | null;
-  /** Number of entries the table has room for, minus 1. */
+  /** Where the index is, and its number of places minus 1. */
+  indexPlace: Place;
+  index: Int32Array;
   mask: number;
-  /** Places taken by connections, expired ones included, and by refusals. */
+  /** Number of entries the table has room for. */
+  capacity: number;
+  /** Entries of connections, expired ones included, and of refusals. */
   used: number;
+  /** How often entries have moved: their places, once known, hold as long as this stays. */
+  moves: number;
   refusals: number;
   /** Connections that may be remembered at most; further ones are refused. */
   readonly limit: number;
@@ -132,17 +149,22 @@ const NO_VIEW = new DataView(new ArrayBuffer(0));
 /** An empty table that refuses the connection after `limit`. */
 export function create(limit: number, arena: Arena = heap): Conntrack {
   const place = arena.allocate(INITIAL_ENTRIES * OCTETS);
+  const indexPlace = arena.allocate(INITIAL_ENTRIES * INDEX_FACTOR * 4);
   return {
     arena,
     place,
+    indexPlace,
+    index: new Int32Array(indexPlace.buffer, indexPlace.offset, INITIAL_ENTRIES * INDEX_FACTOR),
+    mask: INITIAL_ENTRIES * INDEX_FACTOR - 1,
+    capacity: INITIAL_ENTRIES,
+    moves: 0,
     words: new Int32Array(place.buffer, place.offset, INITIAL_ENTRIES * ENTRY_WORDS),
     times: new Float64Array(place.buffer, place.offset, INITIAL_ENTRIES * ENTRY_DOUBLES),
     windows: null,
     windowsPlace: null,
-    mask: INITIAL_ENTRIES - 1,
     used: 0,
     refusals: 0,
-    limit,
+    limit: Math.min(limit, MOST_CONNECTIONS),
     searchFrom: Number.NEGATIVE_INFINITY,
     marks: new Map(),
     view: NO_VIEW,
@@ -167,7 +189,7 @@ export function create(limit: number, arena: Arena = heap): Conntrack {
 /** Let `table`, which is empty, follow TCP windows and SCTP. */
 export function addWindows(table: Conntrack): void {
   if (table.windows !== null) return;
-  placeWindows(table, table.mask + 1);
+  placeWindows(table, table.capacity);
 }
 
 /** Put a place for the windows of `entries` connections into `table`. */
@@ -195,10 +217,13 @@ export function find(table: Conntrack): number {
 
 /** The same, when the key's hash is known. */
 function findFrom(table: Conntrack, hashed: number): number {
-  const { words, mask, first, second, ports, meta } = table;
-  for (let slot = hashed & mask; ; slot = (slot + 1) & mask) {
+  const { index, words, mask, first, second, ports, meta } = table;
+  for (let place = hashed & mask; ; place = (place + 1) & mask) {
+    const word = index[place]!;
+    if (word === 0) return -1;
+    if (((word ^ hashed) & INDEX_HASH) !== 0) continue;
+    const slot = (word & INDEX_NUMBER) - 1;
     const at = slot * ENTRY_WORDS;
-    if (words[at + META] === 0) return -1;
     if (
       words[at + FIRST] === first &&
       words[at + SECOND] === second &&
@@ -233,13 +258,12 @@ export function keyOf(
 }
 
 /**
- * Read the entries that the first `count` of `hashes` lead to, so that they are in the cache when they are looked at. The
- * sum means nothing: it keeps the reads from being optimised away.
+ * Read the places of the index that the first `count` of `hashes` lead to, so that they are in the cache when they are looked
+ * at. The sum means nothing: it keeps the reads from being optimised away.
  */
-export function touch(table: Conntrack, hashes: Int32Array, count: number): number {
-  const { words, mask } = table;
+export function touch({ index, mask }: Conntrack, hashes: Int32Array, count: number): number {
   let sum = 0;
-  for (let i = 0; i < count; i++) sum += words[(hashes[i]! & mask) * ENTRY_WORDS + META]!;
+  for (let i = 0; i < count; i++) sum += index[hashes[i]! & mask]!;
   return sum;
 }
 
@@ -321,7 +345,7 @@ export function confirm(table: Conntrack, now: number): boolean {
 export function refuse(table: Conntrack, now: number): number {
   if (!hasRoom(table)) {
     // In a large table the refusals of long ago make way, when there are many: those that matter come back.
-    const large = table.mask >= REFUSAL_LIMIT;
+    const large = table.capacity > REFUSAL_LIMIT;
     if (large && table.refusals * 2 < table.used) return -1;
     if (!grow(table, now, !large)) return -1;
   }
@@ -335,9 +359,9 @@ export function refuse(table: Conntrack, now: number): number {
  * Forget what the rules of the cell numbered `cell` said, and whose sums it went to, because they are about to change.
  * Connections stay.
  */
-export function forget({ words, mask }: Conntrack, cell: number): void {
-  for (let at = 0; at <= mask * ENTRY_WORDS; at += ENTRY_WORDS) {
-    if (words[at + META] === 0 || ((words[at + META]! >>> 16) & 0x7fff) !== cell) continue;
+export function forget({ words, used }: Conntrack, cell: number): void {
+  for (let at = 0; at < used * ENTRY_WORDS; at += ENTRY_WORDS) {
+    if (((words[at + META]! >>> 16) & 0x7fff) !== cell) continue;
     words[at + SAID] = 0;
     words[at + TALLY] = 0;
     words[at + SAID + BACK] = 0;
@@ -345,20 +369,30 @@ export function forget({ words, mask }: Conntrack, cell: number): void {
   }
 }
 
-/** Write the pending key into a free place. */
+/** An entry with the pending key, behind the others. */
 function claim(table: Conntrack): number {
-  const { words } = table;
-  const slot = vacant(words, table.mask, table.first, table.second, table.ports);
-  const at = slot * ENTRY_WORDS;
+  const { words, used } = table;
+  const at = used * ENTRY_WORDS;
+  for (let word = at + STATE; word < at + ENTRY_WORDS; word++) words[word] = 0;
   words[at + FIRST] = table.first;
   words[at + SECOND] = table.second;
   words[at + PORTS] = table.ports;
   words[at + META] = table.meta;
+  enlist(table, used);
   table.used += 1;
-  return slot;
+  return used;
 }
 
-const hasRoom = (table: Conntrack): boolean => (table.used + 1) * 4 <= (table.mask + 1) * 3;
+/** Put the entry at `slot` into the index. */
+function enlist({ index, mask, words }: Conntrack, slot: number): void {
+  const at = slot * ENTRY_WORDS;
+  const hashed = hashOf(words[at + FIRST]!, words[at + SECOND]!, words[at + PORTS]!);
+  let place = hashed & mask;
+  while (index[place] !== 0) place = (place + 1) & mask;
+  index[place] = (hashed & INDEX_HASH) | (slot + 1);
+}
+
+const hasRoom = (table: Conntrack): boolean => table.used < table.capacity;
 
 /** Room for one more connection. At the limit, expired ones are looked for once a second, not for every packet. */
 function makeRoom(table: Conntrack, now: number): boolean {
@@ -369,54 +403,67 @@ function makeRoom(table: Conntrack, now: number): boolean {
   return grow(table, now, table.refusals * 2 < table.used);
 }
 
-function vacant(words: Int32Array, mask: number, first: number, second: number, ports: number): number {
-  let slot = hashOf(first, second, ports) & mask;
-  while (words[slot * ENTRY_WORDS + META] !== 0) slot = (slot + 1) & mask;
-  return slot;
-}
-
 /**
- * Move the living connections, and the refusals if they are to be kept, to a table with room for as many again. False when
- * there would be more than `limit` connections.
+ * Keep the living connections, and the refusals if they are to be kept, and make room for half as many again. False, and
+ * nothing done, when there would be more than `limit` connections.
  */
 function grow(table: Conntrack, now: number, keepRefusals: boolean): boolean {
   let living = 0;
-  for (let slot = 0; slot <= table.mask; slot++) if (isLiving(table, slot, now)) living += 1;
+  for (let slot = 0; slot < table.used; slot++) if (isLiving(table, slot, now)) living += 1;
   if (living >= table.limit) return false;
-  let entries = INITIAL_ENTRIES;
   const refusals = keepRefusals ? table.refusals : 0;
-  while (entries < (living + refusals + 1) * 2) entries *= 2;
-  const place = table.arena.allocate(entries * OCTETS);
-  const words = new Int32Array(place.buffer, place.offset, entries * ENTRY_WORDS);
-  const { windows, windowsPlace } = table;
-  if (windows !== null) placeWindows(table, entries);
-  for (let slot = 0; slot <= table.mask; slot++) {
-    if (!isLiving(table, slot, now) && !(keepRefusals && isRefusal(table, slot))) continue;
-    const from = slot * ENTRY_WORDS;
-    const old = table.words;
-    const to = vacant(words, entries - 1, old[from + FIRST]!, old[from + SECOND]!, old[from + PORTS]!);
-    for (let word = 0; word < ENTRY_WORDS; word++) words[to * ENTRY_WORDS + word] = old[from + word]!;
-    if (windows !== null) {
-      const at = slot * ENTRY_WINDOW_WORDS;
-      table.windows!.set(windows.subarray(at, at + ENTRY_WINDOW_WORDS), to * ENTRY_WINDOW_WORDS);
-    }
-  }
-  table.arena.release(table.place, (table.mask + 1) * OCTETS);
-  if (windowsPlace !== null) table.arena.release(windowsPlace, (table.mask + 1) * WINDOW_OCTETS);
-  table.place = place;
-  table.words = words;
-  table.times = new Float64Array(place.buffer, place.offset, entries * ENTRY_DOUBLES);
-  table.mask = entries - 1;
-  table.used = living + refusals;
+  let capacity = INITIAL_ENTRIES;
+  while (capacity * 2 < (living + refusals + 1) * 3) capacity *= 2;
+  if (living + refusals < table.used) closeUp(table, now, keepRefusals);
   table.refusals = refusals;
+  if (capacity !== table.capacity) move(table, capacity);
+  else table.index.fill(0);
+  for (let slot = 0; slot < table.used; slot++) enlist(table, slot);
+  table.moves += 1;
   return true;
 }
 
-const isRefusal = (table: Conntrack, slot: number): boolean =>
-  table.words[slot * ENTRY_WORDS + META] !== 0 && table.times[slot * ENTRY_DOUBLES + EXPIRES] === NEVER;
+/** Let entries that are kept take the places of those that are not. */
+function closeUp(table: Conntrack, now: number, keepRefusals: boolean): void {
+  const { words, windows } = table;
+  let to = 0;
+  for (let slot = 0; slot < table.used; slot++) {
+    if (!isLiving(table, slot, now) && !(keepRefusals && isRefusal(table, slot))) continue;
+    if (to !== slot) {
+      words.copyWithin(to * ENTRY_WORDS, slot * ENTRY_WORDS, (slot + 1) * ENTRY_WORDS);
+      windows?.copyWithin(to * ENTRY_WINDOW_WORDS, slot * ENTRY_WINDOW_WORDS, (slot + 1) * ENTRY_WINDOW_WORDS);
+    }
+    to += 1;
+  }
+  table.used = to;
+}
+
+/** Move all entries to where there is room for `capacity` of them, and begin an empty index. */
+function move(table: Conntrack, capacity: number): void {
+  const { arena, words, windows, windowsPlace } = table;
+  const place = arena.allocate(capacity * OCTETS);
+  const indexPlace = arena.allocate(capacity * INDEX_FACTOR * 4);
+  arena.release(table.place, table.capacity * OCTETS);
+  arena.release(table.indexPlace, (table.mask + 1) * 4);
+  table.place = place;
+  table.words = new Int32Array(place.buffer, place.offset, capacity * ENTRY_WORDS);
+  table.words.set(words.subarray(0, table.used * ENTRY_WORDS));
+  table.times = new Float64Array(place.buffer, place.offset, capacity * ENTRY_DOUBLES);
+  if (windows !== null) {
+    placeWindows(table, capacity);
+    table.windows!.set(windows.subarray(0, table.used * ENTRY_WINDOW_WORDS));
+    arena.release(windowsPlace!, table.capacity * WINDOW_OCTETS);
+  }
+  table.indexPlace = indexPlace;
+  table.index = new Int32Array(indexPlace.buffer, indexPlace.offset, capacity * INDEX_FACTOR);
+  table.mask = capacity * INDEX_FACTOR - 1;
+  table.capacity = capacity;
+}
+
+const isRefusal = (table: Conntrack, slot: number): boolean => table.times[slot * ENTRY_DOUBLES + EXPIRES] === NEVER;
 
 const isLiving = (table: Conntrack, slot: number, now: number): boolean =>
-  table.words[slot * ENTRY_WORDS + META] !== 0 && table.times[slot * ENTRY_DOUBLES + EXPIRES]! > now;
+  table.times[slot * ENTRY_DOUBLES + EXPIRES]! > now;
 
 /** The mark of the connection in the last `track`; connections rarely have one. */
 export const connectionMark = (table: Conntrack): number =>

@@ -98,7 +98,7 @@ export function create(
     interfaces,
     options,
     connections,
-    straight: straightOf(cells, judged, options),
+    straight: straightOf(cells, judged, directory, instanceInterfaces, options),
     fragments: fragments.create(),
     counters: counters.create(),
     late: [],
@@ -114,11 +114,18 @@ export function create(
   };
 }
 
-function straightOf(cells: readonly Cell[], judged: Uint8Array, options: Options): Straight | null {
+function straightOf(
+  cells: readonly Cell[],
+  judged: Uint8Array,
+  directory: Directory,
+  interfaces: Int32Array,
+  options: Options,
+): Straight | null {
   const isGeneral = options.strictChecksums || options.windows === true;
   if (options.arena === undefined || isGeneral || judged.indexOf(1) !== judged.lastIndexOf(1)) return null;
   const cell = cells[judged.indexOf(1)];
   const straight = cell === undefined ? null : createStraight(options.arena);
-  if (cell !== undefined && straight !== null) bindCell(straight, cell, options.vxlanPort);
+  if (cell !== undefined && straight !== null)
+    bindCell(straight, cell, directory, interfaces, options.vxlanPort);
   return straight;
 }

@@ -31,6 +31,7 @@ export function exchange(dataplane: Dataplane, cell: Cell, ruleset: Ruleset): vo
   cell.earlier = keptCounters(cell, next.filter);
   cell.places = places;
   Object.assign(cell, next);
+  filter.release();
   conntrack.forget(dataplane.connections, cell.index);
 }
 

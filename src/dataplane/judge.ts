@@ -30,7 +30,7 @@ import { enter } from './enter.ts';
 import { decidePlain, survey } from './plain.ts';
 import { hold, isFragment, isWholeCut, releaseExpired, settle } from './reassemble.ts';
 import { decide, describe, isCut, refuse } from './row.ts';
-import { bindBurst, bindTables, type Straight } from './straight.ts';
+import { bindBurst, bindTables, type Straight, takeBack } from './straight.ts';
 import { tap } from './tap.ts';
 import { REASON, VERDICT } from './verdict.ts';
 
@@ -38,7 +38,7 @@ import { REASON, VERDICT } from './verdict.ts';
 export function judge(dataplane: Dataplane, burst: Burst): void {
   reset(burst);
   const { straight } = dataplane;
-  const { words } = dataplane.connections;
+  const { moves } = dataplane.connections;
   const cell = dataplane.cells[dataplane.judged.indexOf(1)];
   if (
     straight !== null &&
@@ -52,7 +52,7 @@ export function judge(dataplane: Dataplane, burst: Burst): void {
     dataplane.touched = survey(dataplane, burst);
     for (let i = 0; i < burst.records.count; i++) judgeRow(dataplane, burst, i);
   }
-  keepTallies(dataplane, burst, words);
+  keepTallies(dataplane, burst, moves);
 }
 
 /** Let compiled code judge what it can, and do the rest in between, in the order of the rows. */
@@ -60,8 +60,15 @@ function judgeCompiled(dataplane: Dataplane, burst: Burst, straight: Straight, c
   const { at, run } = straight;
   const { count } = burst.records;
   dataplane.touched = straight.touch(at);
-  for (let i = run(at, 0); i < count; i = bindTables(straight, cell, dataplane) ? run(at, i + 1) : i + 1) {
-    judgeRow(dataplane, burst, i);
+  for (let i = run(at, 0); ; i = run(at, i)) {
+    takeBack(straight, dataplane);
+    if (i === count) return;
+    const { moves } = dataplane.connections;
+    // What only TypeScript does may take several rows, or all that are left.
+    do judgeRow(dataplane, burst, i++);
+    while (i < count && !bindTables(straight, cell, dataplane));
+    if (i === count) return;
+    if (dataplane.connections.moves !== moves) dataplane.touched = straight.touch(at);
   }
 }
 
@@ -71,10 +78,10 @@ function judgeRow(dataplane: Dataplane, burst: Burst, i: number): void {
   if (isGeneral || !decidePlain(dataplane, burst, i)) judgeGeneral(dataplane, burst, i);
 }
 
-/** The table may have moved to other words meanwhile; then what rows say of the old ones holds no more. */
-function keepTallies(dataplane: Dataplane, burst: Burst, words: Int32Array): void {
-  burst.tallies = dataplane.connections.words;
-  if (burst.tallies !== words) burst.tally.fill(-1);
+/** Entries may have moved meanwhile; then what rows say of their words holds no more. */
+function keepTallies({ connections }: Dataplane, burst: Burst, moves: number): void {
+  burst.tallies = connections.words;
+  if (connections.moves !== moves) burst.tally.fill(-1);
 }
 
 /** Judge row `i`, a frame of any shape. */

@@ -16,7 +16,7 @@ import { BURST_CAPACITY } from '../capture/burst.ts';
 import { lookup, lookupUnderlay } from '../foundation/directory.ts';
 import { HOST_VETH_ADDRESS } from '../foundation/lease.ts';
 import { RULE_VERDICT } from '../rules/packet.ts';
-import { WAY_BITS, wayOf } from '../rules/ways.ts';
+import { ROW_DOUBLES, ROW_NOTES, ROW_WORDS, WAY_BITS, wayOf } from '../rules/ways.ts';
 import { fold } from '../wire/checksum.ts';
 import { LINKTYPE } from '../wire/protocol.ts';
 import { type Burst, NOTE } from './burst.ts';
@@ -260,8 +260,8 @@ function sayAgain(
   now: number,
 ): void {
   const { connections } = dataplane;
-  const { sums } = cell.forwardWays!;
-  const way = (said & WAY_MASK) * 2;
+  const { sums } = cell.forwardPlan!.ways;
+  const way = (said & WAY_MASK) * ROW_DOUBLES;
   sums[way]! += 1;
   sums[way + 1]! += length;
   const words = wordsOf(connections, slot);
@@ -321,9 +321,10 @@ function walk(
 /** Keep what the rules said of row `i` with its connection, unless it depends on more than the entry knows. */
 function remember(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, found: number, tunnel: number): void {
   const { packet, connections, outcome } = dataplane;
-  if (cell.forwardWays === null || packet.ctstate === INVALID) return;
+  if (cell.forwardPlan === null || packet.ctstate === INVALID) return;
   if (outcome.mark !== packet.mark || (outcome.connectionMark | packet.connectionMark) !== 0) return;
-  const way = wayOf(cell.forwardWays, outcome);
+  const { ways } = cell.forwardPlan;
+  const way = wayOf(ways, outcome);
   if (way < 0) return;
   let slot = connections.slot >= 0 ? connections.slot : found;
   if (slot < 0) slot = conntrack.refuse(connections, packet.time);
@@ -337,6 +338,10 @@ function remember(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, fou
     (burst.verdict[i]! << VERDICT_SHIFT) |
     way;
   words[at + SAID] = said;
+  // Compiled code, which may walk this way before this one does again, knows no reasons.
+  const note = way * ROW_WORDS + ROW_NOTES + (said >>> STATE_SHIFT === 3 ? 2 : 0);
+  ways.rows[note] = said;
+  ways.rows[note + 1] = outcome.rule;
   words[at + RULE] = outcome.rule;
   words[at + TALLY] = 0;
   burst.said[i] = said;

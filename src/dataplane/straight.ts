@@ -5,13 +5,15 @@
  * row that compiled code leaves to TypeScript. Measured on captures of 1,000,000 frames: see docs/dataplane.md.
  */
 import { BURST_CAPACITY } from '../capture/burst.ts';
+import { type Directory, firstSlot } from '../foundation/directory.ts';
 import { HOST_VETH_ADDRESS } from '../foundation/lease.ts';
-import { type Arena, assembly, type Memory } from '../memory/arena.ts';
+import { type Arena, assembly, type Memory, wordsOf } from '../memory/arena.ts';
+import type { Plan } from '../rules/plan.ts';
 import type { Burst } from './burst.ts';
 import type { Cell } from './cell.ts';
 import type { Dataplane } from './dataplane.ts';
 import { STRAIGHT_CODE } from './straight-code.ts';
-import { flagsAreValid, SEGMENT, segmentOf } from './tcp-state.ts';
+import { flagsAreValid, SEGMENT, segmentOf, TCP_TIMEOUTS, transition } from './tcp-state.ts';
 
 export interface Straight {
   readonly arena: Arena;
@@ -22,21 +24,23 @@ export interface Straight {
   readonly touch: (control: number) => number;
   readonly run: (control: number, row: number) => number;
   readonly tally: (control: number) => number;
-  /** Room for a word per row: what `tally` lists. */
+  /** What `tally` lists; there is room for two words per row. */
   readonly notes: Int32Array;
   /** The burst that the control block is about, once all its rows are judged; else null. */
   burst: Burst | null;
+  /** The plan that the control block is about. */
+  plan: Plan | null;
 }
 
-const CONTROL_WORDS = 32;
-// Indexes of the words that change.
+const CONTROL_WORDS = 64;
+// Indexes of the words.
 const RECORDS = 0;
 const BURST = 1;
 const FRAMES = 2;
 const COUNT = 3;
 const ENTRIES = 4;
 const MASK = 5;
-const SUMS = 6;
+const WAY_ROWS = 6;
 const VXLAN_PORT = 7;
 const UNDERLAY = 8;
 const VTEP = 9;
@@ -45,10 +49,35 @@ const MAC_FIRST = 11;
 const MAC_LAST = 12;
 const VNI = 13;
 const META = 14;
-const PLAIN_ACKS = 15;
+const SEGMENTS = 15;
 const FLOWS = 16;
 const SIGN = 17;
 const NOTES = 18;
+const INDEX = 19;
+const LOOKED = 20;
+const USED = 21;
+const REFUSALS = 22;
+const CAPACITY = 23;
+const LIMIT = 24;
+const TRANSITIONS = 25;
+const TIMEOUTS = 26;
+const CONTAINERS = 27;
+const CONTAINERS_MASK = 28;
+const TUPLES = 29;
+const TUPLE_TABLE = 30;
+const SLOTS = 31;
+const POSITIONS = 32;
+const INTERVALS = 33;
+const PLAN_ENTRIES = 34;
+const PROGRAM = 35;
+const STEPS = 36;
+const STARTS = 37;
+const WAY_SLOTS = 38;
+const WAY_MASK = 39;
+const SINGLES = 40;
+const WAYS = 41;
+const VTEP_INTERFACE = 42;
+const WALKS = 43;
 
 /** Compiled once, so that what V8 learns of it serves every dataplane; null on a machine without the instructions. */
 let compiled: object | null | undefined;
@@ -72,13 +101,19 @@ export function createStraight(arena: Arena): Straight | null {
   const { touch, run, tally } = instance.exports as unknown as Pick<Straight, 'touch' | 'run' | 'tally'>;
   const { buffer, offset } = arena.allocate(CONTROL_WORDS * 4);
   const control = new Int32Array(buffer, offset, CONTROL_WORDS);
-  const acks = arena.allocate(256);
-  new Uint8Array(acks.buffer, acks.offset, 256).set(
-    Array.from({ length: 256 }, (_, flags) => Number(flagsAreValid(flags) && segmentOf(flags) === SEGMENT.ACK)),
-  );
-  control[PLAIN_ACKS] = acks.offset;
-  const notes = arena.allocate(BURST_CAPACITY * 4);
+  const octets = (list: readonly number[]): number => {
+    const place = arena.allocate(list.length);
+    new Uint8Array(place.buffer, place.offset, list.length).set(list);
+    return place.offset;
+  };
+  control[SEGMENTS] = octets(Array.from({ length: 256 }, (_, flags) => compiledSegment(flags)));
+  control[TRANSITIONS] = octets(transitions());
+  const timeouts = arena.allocate(TCP_TIMEOUTS.byteLength);
+  new Float64Array(timeouts.buffer, timeouts.offset, TCP_TIMEOUTS.length).set(TCP_TIMEOUTS);
+  control[TIMEOUTS] = timeouts.offset;
+  const notes = arena.allocate(BURST_CAPACITY * 8);
   control[NOTES] = notes.offset;
+  control[LOOKED] = arena.allocate(BURST_CAPACITY * 8).offset;
   return {
     arena,
     memory,
@@ -89,15 +124,37 @@ export function createStraight(arena: Arena): Straight | null {
     tally,
     notes: new Int32Array(notes.buffer, notes.offset, BURST_CAPACITY),
     burst: null,
+    plan: null,
   };
 }
+
+/** The segment that `flags` make; 255 for what is left to TypeScript: flags that no segment has, and resets. */
+function compiledSegment(flags: number): number {
+  const segment = segmentOf(flags);
+  return flagsAreValid(flags) && segment !== SEGMENT.RST ? segment : 255;
+}
+
+/** States by reply, segment and state. */
+const transitions = (): number[] =>
+  [0, 1].flatMap((reply) =>
+    [0, 1, 2, 3, 4, 5].flatMap((segment) =>
+      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((state) => transition(reply, segment, state)),
+    ),
+  );
 
 /** The octets of a 16-bit and a 32-bit field in network order, read by a machine that has them the other way round. */
 const swap16 = (field: number): number => ((field & 0xff) << 8) | (field >>> 8);
 const swap32 = (field: number): number => (swap16(field & 0xffff) << 16) | swap16(field >>> 16);
 
-/** Tell the compiled code which cell it judges packets of. */
-export function bindCell({ control }: Straight, cell: Cell, vxlanPort: number): void {
+/** Tell the compiled code which cell it judges packets of, and which containers are there. */
+export function bindCell(
+  straight: Straight,
+  cell: Cell,
+  directory: Directory,
+  interfaces: Int32Array,
+  vxlanPort: number,
+): void {
+  const { control } = straight;
   control[VXLAN_PORT] = swap16(vxlanPort);
   control[UNDERLAY] = swap32(cell.underlay);
   control[VTEP] = swap32(cell.vtepAddress);
@@ -106,6 +163,28 @@ export function bindCell({ control }: Straight, cell: Cell, vxlanPort: number): 
   control[MAC_LAST] = swap16(cell.vtepMacLow);
   control[VNI] = swap32(cell.vni << 8);
   control[META] = 0x80000000 | (cell.index << 16);
+  control[VTEP_INTERFACE] = cell.vtepInterface;
+  const containers = directory.instances.map((instance, index) => ({ instance, index }));
+  bindContainers(
+    straight,
+    containers
+      .filter(({ index }) => directory.instanceCell[index] === cell.index)
+      .map(({ instance, index }) => [instance.address, interfaces[index]!]),
+  );
+}
+
+/** A table from address to interface, open addressing: two words a place, the second 0 where it is free. */
+function bindContainers({ arena, control }: Straight, containers: readonly (readonly [number, number])[]): void {
+  let places = 8;
+  while (places < containers.length * 2) places *= 2;
+  const table = wordsOf(arena, places * 2);
+  for (const [address, number] of containers) {
+    let place = firstSlot(address, places - 1);
+    while (table[place * 2 + 1] !== 0) place = (place + 1) & (places - 1);
+    table.set([address, number + 1], place * 2);
+  }
+  control[CONTAINERS] = table.byteOffset;
+  control[CONTAINERS_MASK] = places - 1;
 }
 
 /** Hand `burst` over. False when something of it is not where compiled code can reach it. */
@@ -123,15 +202,70 @@ export function bindBurst(straight: Straight, cell: Cell, dataplane: Dataplane, 
 }
 
 /** Tables may have moved since. False when one has left the arena, or when rows need what only TypeScript does. */
-export function bindTables({ memory, control }: Straight, cell: Cell, dataplane: Dataplane): boolean {
+export function bindTables(straight: Straight, cell: Cell, dataplane: Dataplane): boolean {
+  const { memory, control } = straight;
   const { connections, fragments } = dataplane;
-  const ways = cell.forwardWays;
-  if (ways === null || connections.marks.size !== 0 || fragments.queues.size !== 0) return false;
-  if (connections.place.buffer !== memory.buffer || ways.place.buffer !== memory.buffer) return false;
+  const plan = cell.forwardPlan;
+  if (plan === null || connections.marks.size !== 0 || fragments.queues.size !== 0) return false;
+  if (connections.place.buffer !== memory.buffer || connections.indexPlace.buffer !== memory.buffer) return false;
+  if (!isWithin(memory, plan)) return false;
   control[ENTRIES] = connections.place.offset;
+  control[INDEX] = connections.indexPlace.offset;
   control[MASK] = connections.mask;
-  control[SUMS] = ways.place.offset;
+  control[USED] = connections.used;
+  control[REFUSALS] = connections.refusals;
+  control[CAPACITY] = connections.capacity;
+  control[LIMIT] = connections.limit;
+  if (straight.plan !== plan) bindPlan(straight, cell, plan);
+  const { ways } = plan;
+  control[WAY_ROWS] = ways.rows.byteOffset;
+  control[STEPS] = ways.words.byteOffset;
+  control[STARTS] = ways.starts.byteOffset;
+  control[WAY_SLOTS] = ways.slots.byteOffset;
+  control[WAY_MASK] = ways.slots.length - 1;
+  control[WAYS] = ways.size;
   return true;
+}
+
+/** Whether all of a plan is in the arena. */
+function isWithin(
+  { buffer }: Memory,
+  { ways, tupleTable, entries, slots, positions, intervals, program }: Plan,
+): boolean {
+  const { rows, words, starts, slots: waySlots, singles } = ways;
+  return (
+    rows.buffer === buffer &&
+    words.buffer === buffer &&
+    starts.buffer === buffer &&
+    waySlots.buffer === buffer &&
+    singles.buffer === buffer &&
+    tupleTable.buffer === buffer &&
+    entries.buffer === buffer &&
+    slots.buffer === buffer &&
+    positions.buffer === buffer &&
+    intervals.buffer === buffer &&
+    program.buffer === buffer
+  );
+}
+
+function bindPlan(straight: Straight, cell: Cell, plan: Plan): void {
+  const { control } = straight;
+  straight.plan = plan;
+  control[WALKS] = Number(!cell.asksAddressTypes);
+  control[TUPLES] = plan.tuples;
+  control[TUPLE_TABLE] = plan.tupleTable.byteOffset;
+  control[SLOTS] = plan.slots.byteOffset;
+  control[POSITIONS] = plan.positions.byteOffset;
+  control[INTERVALS] = plan.intervals.byteOffset;
+  control[PLAN_ENTRIES] = plan.entries.byteOffset;
+  control[PROGRAM] = plan.program.byteOffset;
+  control[SINGLES] = plan.ways.singles.byteOffset;
+}
+
+/** Tell the table of connections what compiled code has put into it. */
+export function takeBack({ control }: Straight, { connections }: Dataplane): void {
+  connections.used = control[USED]!;
+  connections.refusals = control[REFUSALS]!;
 }
 
 /**

@@ -70,7 +70,8 @@ function createTable(addresses: readonly number[]): AddressTable {
   return table;
 }
 
-const firstSlot = (address: number, slotMask: number): number => {
+/** Where the search for `address` begins. */
+export const firstSlot = (address: number, slotMask: number): number => {
   const mixed = Math.imul(address, MULTIPLIER);
   return (mixed ^ (mixed >>> 15)) & slotMask;
 };

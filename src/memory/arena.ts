@@ -41,6 +41,24 @@ export const heap: Arena = {
   release: () => {},
 };
 
+/** `length` words of `arena`, all zero. */
+export function wordsOf(arena: Arena, length: number): Int32Array<ArrayBuffer> {
+  const { buffer, offset } = arena.allocate(length * 4);
+  return new Int32Array(buffer, offset, length);
+}
+
+/** Give back words of `wordsOf`, all of them. */
+export function releaseWords(arena: Arena, { buffer, byteOffset, byteLength }: Int32Array<ArrayBuffer>): void {
+  arena.release({ buffer, offset: byteOffset }, byteLength);
+}
+
+/** A copy of `words` in `arena`. */
+export function keepWords(arena: Arena, words: ArrayLike<number>): Int32Array<ArrayBuffer> {
+  const kept = wordsOf(arena, words.length);
+  kept.set(words);
+  return kept;
+}
+
 const PAGE = 65_536;
 const LINE = 64;
 

@@ -15,10 +15,10 @@ import { walk } from './matcher.ts';
 import { createMeters, type EarlierMeters, type Meters } from './meters.ts';
 import type { Table } from './model.ts';
 import type { Outcome, RulePacket } from './packet.ts';
-import { layOut, type Plan } from './plan.ts';
+import { layOut, type Plan, releasePlan } from './plan.ts';
 import type { Context } from './program.ts';
 import { numberRules, type RuleTable } from './table.ts';
-import { settle, type Ways } from './ways.ts';
+import { settle } from './ways.ts';
 
 export interface CompileOptions {
   readonly backend: Backend;
@@ -102,8 +102,15 @@ export function compile(table: Table, interfaces: InterfaceNames, options: Compi
   }
 
   const matcher = (chain: number): Matcher => matchers[chain]!;
-  const ways = (chain: number): Ways => matcher(chain).regular.ways;
-  return { rules, backend, meters, prepare, evaluate, ways, counters: readCounters, matcher };
+  const plan = (chain: number): Plan => matcher(chain).regular;
+  function release(): void {
+    for (const one of matchers) {
+      if (one === undefined) continue;
+      releasePlan(one.regular);
+      if (one.irregular !== null) releasePlan(one.irregular);
+    }
+  }
+  return { rules, backend, meters, prepare, evaluate, plan, release, counters: readCounters, matcher };
 }
 
 const createMatcher = (source: Source, chain: number): Matcher => ({

@@ -4,8 +4,8 @@
  */
 import type { Meters } from './meters.ts';
 import type { Outcome, RulePacket } from './packet.ts';
+import type { Plan } from './plan.ts';
 import type { RuleTable } from './table.ts';
-import type { Ways } from './ways.ts';
 
 /**
  * Which iptables wrote the rules into the kernel. They differ where a transport header is missing (`-m tcp` and `-m udp`
@@ -35,8 +35,10 @@ export interface Evaluator {
    * DROP with the id of that rule, whose counters and target stay untouched.
    */
   evaluate(chain: number, packet: RulePacket, outcome: Outcome): void;
-  /** Ways that packets took through built-in chain `chain`; null when this evaluator does not number them. */
-  ways(chain: number): Ways | null;
+  /** How built-in chain `chain` is laid out for regular packets; null for an evaluator that reads the rules themselves. */
+  plan(chain: number): Plan | null;
+  /** Give back what it keeps outside the heap; it may not be asked again, and its counters are gone. */
+  release(): void;
   /** Read the counters. The arrays belong to the evaluator and are brought up to date by the next call. */
   counters(): TableCounters;
 }

@@ -15,15 +15,16 @@
  * elementary intervals (`intervals`: count, then per interval its lowest port, then per interval first and end of its own
  * list in `positions`), each list ending behind the first entry that decides on the port alone.
  */
-import type { Arena } from '../memory/arena.ts';
+import { type Arena, keepWords, releaseWords, wordsOf } from '../memory/arena.ts';
 import { type Condition, isFence, OP } from './condition.ts';
 import { ACTION, type Flat, type Label } from './flatten.ts';
 import { emit } from './program.ts';
 import { chooseTuples, hashKey, type Placed, type Shape, type Tuple } from './tuples.ts';
-import { createWays, type Ways } from './ways.ts';
+import { createWays, releaseWays, type Ways } from './ways.ts';
 
 export const SLOT_WORDS = 8;
 export const ENTRY_WORDS = 8;
+const TUPLE_WORDS = 16;
 export const BARRIER = 0x100;
 /** The entry asks what may answer differently for the next packet of a connection: a limit, the flags of a segment. */
 export const CHANGING = 0x200;
@@ -48,11 +49,13 @@ export interface Plan {
   readonly lowest: Int32Array;
   /** The lowest position of the second tuple, or of none: before it only the first tuple has anything to say. */
   readonly second: number;
-  readonly slots: Int32Array;
-  readonly positions: Int32Array;
-  readonly intervals: Int32Array;
-  readonly entries: Int32Array;
-  readonly program: Int32Array;
+  readonly slots: Int32Array<ArrayBuffer>;
+  readonly positions: Int32Array<ArrayBuffer>;
+  readonly intervals: Int32Array<ArrayBuffer>;
+  readonly entries: Int32Array<ArrayBuffer>;
+  readonly program: Int32Array<ArrayBuffer>;
+  /** What compiled code reads of the tuples, TUPLE_WORDS each: masks, offset, size, lowest position, and room for scratch. */
+  readonly tupleTable: Int32Array<ArrayBuffer>;
   /** Packets and octets that matched at each position, alternating. */
   readonly hits: Float64Array;
   /** Per position: packets and octets that failed a barrier there, and those dropped in mid-rule. */
@@ -69,7 +72,7 @@ export interface Plan {
 
 interface Builder {
   readonly flat: Flat;
-  readonly entries: Int32Array;
+  readonly entries: Int32Array<ArrayBuffer>;
   readonly program: number[];
   readonly positions: number[];
   readonly intervals: number[];
@@ -87,7 +90,7 @@ export function layOut(flat: Flat, regular: boolean, depth: number, arena: Arena
   const size = flat.entries.length;
   const builder: Builder = {
     flat,
-    entries: new Int32Array(size * ENTRY_WORDS),
+    entries: wordsOf(arena, size * ENTRY_WORDS),
     program: [],
     positions: [],
     intervals: [],
@@ -97,7 +100,7 @@ export function layOut(flat: Flat, regular: boolean, depth: number, arena: Arena
   };
   for (const tuple of tuples) for (const member of tuple.members) writeEntry(builder, member);
   const sizes = tuples.map(tableSize);
-  const slots = new Int32Array(sizes.reduce((sum, slotCount) => sum + slotCount, 0) * SLOT_WORDS);
+  const slots = wordsOf(arena, sizes.reduce((sum, slotCount) => sum + slotCount, 0) * SLOT_WORDS);
   const offsets: number[] = [];
   let offset = 0;
   for (const [index, tuple] of tuples.entries()) {
@@ -119,10 +122,14 @@ export function layOut(flat: Flat, regular: boolean, depth: number, arena: Arena
     lowest: Int32Array.from(tuples, ({ members }) => members[0]!.position),
     second: tuples.length > 1 ? tuples[1]!.members[0]!.position : size,
     slots,
-    positions: Int32Array.from(builder.positions),
-    intervals: Int32Array.from(builder.intervals),
+    positions: keepWords(arena, builder.positions),
+    intervals: keepWords(arena, builder.intervals),
     entries: builder.entries,
-    program: Int32Array.from(builder.program),
+    program: keepWords(arena, builder.program),
+    tupleTable: keepWords(
+      arena,
+      tuples.flatMap((tuple, index) => tupleWords(tuple, offsets[index]!, sizes[index]!)),
+    ),
     hits: new Float64Array(size * 2),
     losses: new Float64Array(loses ? size * 4 : 0),
     policy: new Float64Array(2),
@@ -132,6 +139,20 @@ export function layOut(flat: Flat, regular: boolean, depth: number, arena: Arena
     heads: new Int32Array(tuples.length),
     stack: new Int32Array(depth + 1),
   };
+}
+
+function tupleWords({ shape, members }: Tuple, offset: number, size: number): number[] {
+  const { source, destination, mark, rest } = shape;
+  const words = [source, destination, mark, rest, offset, size - 1, members[0]!.position];
+  return [...words, ...new Array<number>(TUPLE_WORDS - words.length).fill(0)];
+}
+
+/** Give the memory of `plan` back; nobody may walk it any more. */
+export function releasePlan(plan: Plan): void {
+  const { arena } = plan.ways;
+  for (const words of [plan.slots, plan.positions, plan.intervals, plan.entries, plan.program, plan.tupleTable])
+    releaseWords(arena, words);
+  releaseWays(plan.ways);
 }
 
 const positionOf = (operand: number | Label): number => (typeof operand === 'number' ? operand : operand.position);

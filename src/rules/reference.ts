@@ -94,7 +94,8 @@ export function createReference(table: Table, interfaces: InterfaceNames, option
     backend,
     prepare: (name) => builtInChain(chains, name),
     evaluate,
-    ways: () => null,
+    plan: () => null,
+    release: () => {},
     counters: () => counters,
   };
 }

@@ -10,7 +10,7 @@
  * A walk has no number when something that it asked may answer differently for the next packet: a limit, the flags of a TCP
  * header, or a rule that logs.
  */
-import type { Arena, Place } from '../memory/arena.ts';
+import { type Arena, releaseWords, wordsOf } from '../memory/arena.ts';
 import type { Outcome } from './packet.ts';
 
 /** Steps of one way; longer walks have no number. */
@@ -27,39 +27,52 @@ export interface Ways {
   count: number;
   changing: number;
   /** Way `n` is the steps from `starts[n]` to `starts[n + 1]`. The walk under way comes last. */
-  words: Int32Array;
-  starts: Int32Array;
+  words: Int32Array<ArrayBuffer>;
+  starts: Int32Array<ArrayBuffer>;
   size: number;
   /** From hash to number, open addressing; 0 is free, else number + 1. */
-  slots: Int32Array;
+  slots: Int32Array<ArrayBuffer>;
   /** Number + 1 of the way that consists of one match alone, by position: that of most packets which a policy allows. */
-  readonly singles: Int32Array;
-  /** Packets and octets counted on each way since `settle`, alternating. */
+  readonly singles: Int32Array<ArrayBuffer>;
+  /**
+   * Half a cache line for each way: two doubles, the packets and octets counted on it since `settle`, and four words for
+   * whoever keeps numbers of ways, to note what follows from the number.
+   */
+  rows: Int32Array<ArrayBuffer>;
+  /** The same memory as doubles. */
   sums: Float64Array;
   readonly arena: Arena;
-  /** Where `sums` is. */
-  place: Place;
 }
 
 const INITIAL_WAYS = 256;
-/** Octets of one way in `sums`. */
-const SUM_OCTETS = 16;
+/** Words and doubles of one way in `rows`, and the first word for notes. */
+export const ROW_WORDS = 8;
+export const ROW_DOUBLES = 4;
+export const ROW_NOTES = 4;
 
 /** No ways yet, for a plan of `positions` entries. */
 export function createWays(positions: number, arena: Arena): Ways {
-  const place = arena.allocate(INITIAL_WAYS * SUM_OCTETS);
+  const rows = wordsOf(arena, INITIAL_WAYS * ROW_WORDS);
   return {
     count: 0,
     changing: 0,
-    words: new Int32Array(INITIAL_WAYS * 8 + STEP_LIMIT),
-    starts: new Int32Array(INITIAL_WAYS + 1),
+    words: wordsOf(arena, INITIAL_WAYS * 8 + STEP_LIMIT),
+    starts: wordsOf(arena, INITIAL_WAYS + 1),
     size: 0,
-    slots: new Int32Array(INITIAL_WAYS * 2),
-    singles: new Int32Array(positions),
-    sums: new Float64Array(place.buffer, place.offset, INITIAL_WAYS * 2),
+    slots: wordsOf(arena, INITIAL_WAYS * 2),
+    singles: wordsOf(arena, positions),
+    rows,
+    sums: doublesOf(rows),
     arena,
-    place,
   };
+}
+
+const doublesOf = (rows: Int32Array<ArrayBuffer>): Float64Array =>
+  new Float64Array(rows.buffer, rows.byteOffset, rows.length / 2);
+
+/** Give the memory of `ways` back; nobody may use them any more. */
+export function releaseWays({ arena, words, starts, slots, singles, rows }: Ways): void {
+  for (const each of [words, starts, slots, singles, rows]) releaseWords(arena, each);
 }
 
 /** A walk begins. */
@@ -101,7 +114,7 @@ function search(ways: Ways): number {
   starts[size + 1] = end;
   ways.size += 1;
   if (ways.size === starts.length - 1) grow(ways);
-  if (end + STEP_LIMIT > words.length) ways.words = copyOf(words, words.length * 2);
+  if (end + STEP_LIMIT > words.length) ways.words = larger(ways, words, words.length * 2);
   return size;
 }
 
@@ -121,26 +134,25 @@ function isSame(words: Int32Array, at: number, end: number, other: number, other
 /** Room for twice as many ways. */
 function grow(ways: Ways): void {
   const { words, size } = ways;
-  ways.starts = copyOf(ways.starts, size * 2 + 1);
-  const { buffer, offset } = ways.arena.allocate(size * SUM_OCTETS * 2);
-  const sums = new Float64Array(buffer, offset, size * 4);
-  sums.set(ways.sums);
-  ways.arena.release(ways.place, size * SUM_OCTETS);
-  ways.place = { buffer, offset };
-  ways.sums = sums;
-  const slots = new Int32Array(size * 4);
+  ways.starts = larger(ways, ways.starts, size * 2 + 1);
+  ways.rows = larger(ways, ways.rows, size * 2 * ROW_WORDS);
+  ways.sums = doublesOf(ways.rows);
+  const slots = wordsOf(ways.arena, size * 4);
   for (let way = 0; way < size; way++) {
     let slot = hash(words, ways.starts[way]!, ways.starts[way + 1]!) & (slots.length - 1);
     while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
     slots[slot] = way + 1;
   }
+  releaseWords(ways.arena, ways.slots);
   ways.slots = slots;
 }
 
-function copyOf(words: Int32Array, length: number): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(length);
-  larger.set(words);
-  return larger;
+/** `words` in a place of `length` words. */
+function larger({ arena }: Ways, words: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
+  const place = wordsOf(arena, length);
+  place.set(words);
+  releaseWords(arena, words);
+  return place;
 }
 
 /** Where the counters of a plan are. */
@@ -154,11 +166,12 @@ export interface Tallies {
 export function settle(ways: Ways, tallies: Tallies): void {
   const { words, starts, sums } = ways;
   for (let way = 0; way < ways.size; way++) {
-    const packets = sums[way * 2]!;
+    const sum = way * ROW_DOUBLES;
+    const packets = sums[sum]!;
     if (packets === 0) continue;
-    for (let at = starts[way]!; at < starts[way + 1]!; at++) pay(tallies, words[at]!, packets, sums[way * 2 + 1]!);
-    sums[way * 2] = 0;
-    sums[way * 2 + 1] = 0;
+    for (let at = starts[way]!; at < starts[way + 1]!; at++) pay(tallies, words[at]!, packets, sums[sum + 1]!);
+    sums[sum] = 0;
+    sums[sum + 1] = 0;
   }
 }
 

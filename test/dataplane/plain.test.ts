@@ -259,11 +259,11 @@ const counters = (dataplane: Dataplane): object =>
   });
 
 /** Key, state and times of every connection; what the straight way remembers beside them is its own business. */
-function connections({ connections: { words, times, mask } }: Dataplane): string[] {
+function connections({ connections: { words, times, used } }: Dataplane): string[] {
   const found: string[] = [];
-  for (let slot = 0; slot <= mask; slot++) {
+  for (let slot = 0; slot < used; slot++) {
     const expires = times[(slot * ENTRY_WORDS) / 2 + 3]!;
-    if (words[slot * ENTRY_WORDS + 3] !== 0 && expires > Number.NEGATIVE_INFINITY)
+    if (expires > Number.NEGATIVE_INFINITY)
       found.push(`${[...words.subarray(slot * ENTRY_WORDS, slot * ENTRY_WORDS + 6)].join(' ')} ${expires}`);
   }
   return found.sort();
