@@ -125,7 +125,6 @@ function straightOf(
   if (options.arena === undefined || isGeneral || judged.indexOf(1) !== judged.lastIndexOf(1)) return null;
   const cell = cells[judged.indexOf(1)];
   const straight = cell === undefined ? null : createStraight(options.arena);
-  if (cell !== undefined && straight !== null)
-    bindCell(straight, cell, directory, interfaces, options.vxlanPort);
+  if (cell !== undefined && straight !== null) bindCell(straight, cell, directory, interfaces, options.vxlanPort);
   return straight;
 }

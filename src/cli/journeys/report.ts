@@ -13,6 +13,7 @@ export interface TapSums {
   missing: number;
   unexpected: number;
   leftOut: number;
+  recut: number;
   own: number;
   cut: number;
   crowded: number;
@@ -24,6 +25,7 @@ const COLUMN_OF = {
   [FOUND.DIFFERENT]: 'different',
   [FOUND.MISSING]: 'missing',
   [FOUND.LEFT_OUT]: 'leftOut',
+  [FOUND.RECUT]: 'recut',
   [FOUND.OWN]: 'own',
   [FOUND.CUT]: 'cut',
   [FOUND.CROWDED]: 'crowded',
@@ -42,7 +44,7 @@ export interface Sums {
 /** Sums with a row for each tap of `devices`, in the order of the foundation's devices. */
 export function createSums(emulation: Emulation, devices: Iterable<number>): Sums {
   const none = { captured: 0, entered: 0, agreed: 0, different: 0, missing: 0, unexpected: 0 };
-  const others = { leftOut: 0, own: 0, cut: 0, crowded: 0 };
+  const others = { leftOut: 0, recut: 0, own: 0, cut: 0, crowded: 0 };
   const ordered = [...new Set(devices)].sort((a, b) => a - b);
   const taps = ordered.map((one) => [one, { tap: emulation.devices[one]!.tap, ...none, ...others }] as const);
   return { emulation, taps: new Map(taps), kinds: new Map(), crowded: 0, journeys: 0 };
@@ -79,6 +81,7 @@ const COLUMN_WIDTHS = [9, 8, 7, 7, 8, 7, 6];
 
 /** What has no column: it is told where there is any. */
 const REMARKS = [
+  ['recut', 'agree as data of TCP streams, which a network card cut or joined on the way'],
   ['own', 'may be of programs of a cell itself, which are not emulated'],
   ['cut', 'could not be put in: the capture cut them'],
   ['crowded', 'were given up early: too many packets waited at a time'],

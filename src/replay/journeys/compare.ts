@@ -8,7 +8,7 @@ import { DEVICE } from '../../dataplane/emulate/device.ts';
 import type { Frame } from '../../dataplane/emulate/frame.ts';
 import { DIRECTION } from '../../dataplane/emulate/seams.ts';
 import { FOUND, type Found, type Place, type Seen } from './model.ts';
-import { type Entry, type Journeys, keyOf, type Open, settle, spotOf, weightOf } from './state.ts';
+import { type Entry, type Journeys, keyOf, NO_OCTETS, type Open, settle, spotOf, weightOf } from './state.ts';
 import { removeNamed } from './waiting.ts';
 
 export const near = (journeys: Journeys, a: { readonly time: number }, b: { readonly time: number }): boolean =>
@@ -30,8 +30,9 @@ export function compare(journeys: Journeys, one: Seen): boolean {
   const candidates = journeys.open.get(keyOf(spotOf(one), one.name!));
   const open = candidates?.find(({ place }) => near(journeys, place, one));
   if (open === undefined) return false;
+  const { octets, place } = open;
   close(journeys, open);
-  hold(journeys, one, open.octets, open.place.packet);
+  hold(journeys, one, octets, place.packet);
   return true;
 }
 
@@ -72,7 +73,10 @@ export function compareOnTheWay(
 export function close(journeys: Journeys, open: Open): void {
   open.matched = true;
   removeNamed(journeys.open, open.key, open);
+  if (open.stretch !== null) removeNamed(journeys.streams, open.stretch.stream, open);
   journeys.held -= weightOf(open.octets);
+  open.octets = NO_OCTETS;
+  open.stretch = null;
 }
 
 /** Offsets at which `octets` is not what was captured; what the capture cut off is not compared. */

@@ -9,17 +9,20 @@
  */
 import { HELD } from '../../dataplane/burst.ts';
 import { DEVICE, type Device } from '../../dataplane/emulate/device.ts';
+import type { Emulation } from '../../dataplane/emulate/emulation.ts';
 import { LONGEST_FRAME } from '../../dataplane/emulate/frame.ts';
 import { inject } from '../../dataplane/emulate/journey.ts';
 import { advance } from '../../dataplane/emulate/run.ts';
 import { DIRECTION } from '../../dataplane/emulate/seams.ts';
+import { VERDICT } from '../../dataplane/verdict.ts';
 import { lookup, lookupUnderlay } from '../../foundation/directory.ts';
 import { contains } from '../../wire/address.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
 import { compare, conclude, entryOf, near } from './compare.ts';
 import { FOUND, type Found, ORIGIN, type Origin, type Seen } from './model.ts';
 import { frameFromContainer, isOwn, segmentLengthOf, viewOf } from './place.ts';
-import { networkOf, packetOf } from './same-packet.ts';
+import { recut } from './recut.ts';
+import { nameBehindMasquerade, networkOf, packetOf } from './same-packet.ts';
 import { type Entry, type Journeys, spotOf } from './state.ts';
 import { addNamed } from './waiting.ts';
 
@@ -27,11 +30,20 @@ const isWhole = ({ octets, originalLength }: Seen): boolean => octets.length ===
 
 /** Whatever can be done about `one`, which has its turn. It still waits afterwards when that may change. */
 export function enter(journeys: Journeys, one: Seen): void {
-  if (compare(journeys, one)) return;
+  if (compare(journeys, one) || compareStream(journeys, one)) return;
   const entry = entryOf(journeys, one) ?? enterFirst(journeys, one);
   if (entry === undefined || one.settled || compare(journeys, one)) return;
   const fate = journeys.ways.get(entry.journey)?.fate ?? null;
   if (fate !== null && fate.verdict !== HELD) contradict(journeys, one, entry);
+}
+
+/** Hold `one` against the data that the emulation showed at its tap; false when not all of it was shown there. */
+function compareStream(journeys: Journeys, one: Seen): boolean {
+  if (one.step <= 1) return false;
+  const journey = recut(journeys, one);
+  if (journey === 0) return false;
+  conclude(journeys, one, FOUND.RECUT, journey);
+  return true;
 }
 
 /** Put the packet of `one` in where it was first; undefined when it cannot be. */
@@ -75,8 +87,10 @@ function put(
   advance(emulation, one.time);
   // It is entered before it moves: what its own way shows is held against captured frames at once.
   const journey = emulation.frames.packet + 1;
-  const entry: Entry = { name: one.name!, journey, time: one.time, compared: new Set([spot]) };
+  const maskedName = maskedNameOf(emulation, octets);
+  const entry: Entry = { name: one.name!, maskedName, journey, time: one.time, compared: new Set([spot]) };
   addNamed(journeys.entered, entry.name, entry);
+  if (maskedName !== null) addNamed(journeys.leaving, maskedName, entry);
   journeys.enteredInOrder.items.push(entry);
   journeys.own.packet = journey;
   journeys.own.spot = spot;
@@ -124,11 +138,35 @@ function resume(journeys: Journeys, one: Seen): void {
 
 /** `one` has waited long enough, or `isFull` is false: too much waits. */
 export function giveUp(journeys: Journeys, one: Seen, isFull: boolean): void {
-  if (compare(journeys, one)) return;
-  const entry = entryOf(journeys, one);
+  if (compare(journeys, one) || compareStream(journeys, one)) return;
+  const isFromCell = isOwn(journeys.emulation, one.octets);
+  const entry = entryOf(journeys, one) ?? (isFromCell ? keptOf(journeys, one) : undefined);
   entry?.compared.add(spotOf(one));
   let found: Found = isFull ? FOUND.MISSING : FOUND.CROWDED;
   if (entry === undefined && !isWhole(one)) found = FOUND.CUT;
-  else if (entry === undefined && isOwn(journeys.emulation, one.octets)) found = FOUND.OWN;
+  else if (entry === undefined && isFromCell) found = FOUND.OWN;
   conclude(journeys, one, found, entry?.journey ?? 0);
+}
+
+/** The packet of a container that an emulated cell kept, and that left the real one as `one`, masqueraded. */
+function keptOf(journeys: Journeys, one: Seen): Entry | undefined {
+  const view = viewOf(one.octets);
+  const network = networkOf(view, 0, one.octets.length);
+  return journeys.leaving.get(nameBehindMasquerade(view, network, one.octets.length))?.findLast((entry) => {
+    const fate = journeys.ways.get(entry.journey)?.fate ?? null;
+    const isKept = fate !== null && (fate.verdict === VERDICT.REJECT || fate.verdict === VERDICT.DROP);
+    return isKept && near(journeys, entry, one) && !entry.compared.has(spotOf(one));
+  });
+}
+
+/** `maskedName` of the packet in a frame that is put in. */
+function maskedNameOf({ dataplane }: Emulation, octets: Uint8Array<ArrayBuffer>): string | null {
+  const view = viewOf(octets);
+  const network = networkOf(view, 0, octets.length);
+  if (network < 0) return null;
+  const sender = lookup(dataplane.directory, ipv4.source(view, network));
+  if (sender < 0) return null;
+  const { overlay } = dataplane.cells[dataplane.directory.instanceCell[sender]!]!;
+  const isInside = contains(overlay, ipv4.destination(view, network));
+  return isInside ? null : nameBehindMasquerade(view, network, octets.length);
 }

@@ -26,7 +26,7 @@ import { createTranslation } from '../../dataplane/emulate/translation.ts';
 import type { CellRules } from '../../dataplane/setup.ts';
 import { enter, giveUp } from './enter.ts';
 import { createKnownDraws } from './known-draws.ts';
-import { learn, madeUpMacs } from './learned.ts';
+import { gatewayOf, learn, madeUpMacs } from './learned.ts';
 import { type Captured, FOUND, type JourneyListener, type JourneySettings, type Seen } from './model.ts';
 import { directionAt, stepOf, viewOf } from './place.ts';
 import { createObserver, expireEntries, expireOpen, expireWays, writeShown } from './record.ts';
@@ -60,8 +60,10 @@ export function createJourneys(
   listener: Partial<JourneyListener>,
 ): Journeys {
   const { seed, window = WINDOW, mostWaiting = MOST_WAITING } = settings;
+  const underlayPrefixLength = settings.underlayPrefixLength ?? UNDERLAY_PREFIX_LENGTH;
   const heard = { ...UNHEARD, ...listener };
-  const macs = madeUpMacs(dataplane);
+  const gateway = gatewayOf(dataplane, underlayPrefixLength);
+  const macs = madeUpMacs(dataplane, gateway);
   const draws = createKnownDraws(createDraws(seed), dataplane.options.vxlanPort);
   const observer = createObserver(() => journeys);
   const emulation = createEmulation(
@@ -70,8 +72,8 @@ export function createJourneys(
       underlayMtu: settings.underlayMtu ?? UNDERLAY_MTU,
       mtus: settings.mtus ?? new Map(),
       partialChecksums: false,
-      underlayPrefixLength: settings.underlayPrefixLength ?? UNDERLAY_PREFIX_LENGTH,
-      gateway: 0,
+      underlayPrefixLength,
+      gateway,
       icmpLimits: DEFAULT_ICMP_LIMITS,
       nat: true,
       underlayMacs: macs,

@@ -3,6 +3,7 @@ import type { Dataplane } from '../../dataplane/dataplane.ts';
 import { DEVICE } from '../../dataplane/emulate/device.ts';
 import { learnPartialChecksums, learnUnderlay } from '../../dataplane/emulate/learn.ts';
 import { lookupUnderlay } from '../../foundation/directory.ts';
+import { maskOf } from '../../wire/address.ts';
 import * as ethernet from '../../wire/ethernet.ts';
 import * as integrity from '../../wire/integrity.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
@@ -18,9 +19,21 @@ const MADE_UP_MAC = 0x0200_0000_0000;
 /** Hosts outside the foundation that are remembered; a capture may be of a scan. */
 const MOST_HOSTS = 65_536;
 
-/** Hardware addresses of the cells' underlay interfaces until frames show them. */
-export const madeUpMacs = ({ cells }: Dataplane): Map<number, number> =>
-  new Map(cells.map(({ underlay }) => [underlay, MADE_UP_MAC + underlay]));
+/** Hardware addresses of the cells and of the router, as long as no frame shows others. */
+export const madeUpMacs = ({ cells }: Dataplane, gateway: number): Map<number, number> =>
+  new Map([gateway, ...cells.map(({ underlay }) => underlay)].map((address) => [address, MADE_UP_MAC + address]));
+
+/**
+ * The router of the underlay: its first address, or the second where a cell has that. No frame shows it; its hardware
+ * address is that of frames for elsewhere.
+ */
+export function gatewayOf({ cells }: Dataplane, prefixLength: number): number {
+  const [{ underlay } = { underlay: 0 }] = cells;
+  const network = (underlay & maskOf(prefixLength)) >>> 0;
+  let gateway = network + 1;
+  while (cells.some((cell) => cell.underlay === gateway)) gateway += 1;
+  return gateway;
+}
 
 /** Look at a captured frame. */
 export function learn(journeys: Journeys, captured: Captured): void {
@@ -54,9 +67,12 @@ function learnFromUnderlay({ emulation, macs }: Journeys, view: DataView, networ
     macs.set(address, mac);
     learnUnderlay(emulation, address, mac);
   };
+  const mask = maskOf(emulation.options.underlayPrefixLength);
+  const { gateway } = emulation.options;
+  const hopTo = (address: number): number => (((address ^ gateway) & mask) === 0 ? address : gateway);
   if (isOurs(source) || isOurs(destination)) {
-    learnMac(source, ethernet.source(view, 0));
-    learnMac(destination, ethernet.destination(view, 0));
+    learnMac(hopTo(source), ethernet.source(view, 0));
+    learnMac(hopTo(destination), ethernet.destination(view, 0));
   }
   if (emulation.options.partialChecksums || innerFrame(view, network, end, options.vxlanPort) < 0) return;
   locate(view, 0, end, end, LINKTYPE.ETHERNET, -1, layers);

@@ -24,6 +24,8 @@ export const FOUND = {
   AGREED: 'agreed',
   /** The emulation showed it here with other octets. */
   DIFFERENT: 'different',
+  /** The emulation showed its octets of a TCP stream here, in longer or shorter segments. */
+  RECUT: 'recut',
   /** The emulation did not show it here. */
   MISSING: 'missing',
   /** The emulation did not show it here; a program of the cell itself may have sent it, and those are not emulated. */

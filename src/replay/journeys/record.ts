@@ -5,6 +5,7 @@ import type { Observer } from '../../dataplane/emulate/seams.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
 import { close, compareOnTheWay } from './compare.ts';
 import { type Ends, FOUND, ORIGIN, type Place } from './model.ts';
+import { stretchOf } from './recut.ts';
 import { nameOf, packetOf } from './same-packet.ts';
 import {
   CAPTURED_WEIGHT,
@@ -82,8 +83,11 @@ function awaitCapture(journeys: Journeys, place: Place, octets: Uint8Array<Array
   const view = new DataView(octets.buffer);
   const name = nameOf(view, 0, octets.length, journeys.emulation.dataplane.options.vxlanPort);
   if (name === null || compareOnTheWay(journeys, place, name, octets, frame)) return;
-  const open: Open = { key: keyOf(spotOf(place), name), place, octets, matched: false };
+  const spot = spotOf(place);
+  const stretch = stretchOf(octets, spot, journeys.emulation.dataplane.options.vxlanPort);
+  const open: Open = { key: keyOf(spot, name), place, octets, matched: false, stretch, seen: 0 };
   addNamed(journeys.open, open.key, open);
+  if (stretch !== null) addNamed(journeys.streams, stretch.stream, open);
   insert(journeys.openInOrder, open, isAfter);
   journeys.held += weightOf(octets);
 }
@@ -96,7 +100,9 @@ export function expireOpen(journeys: Journeys, time: number, isFull: boolean): v
   for (let open = first(openInOrder); open !== undefined && open.place.time < time; open = first(openInOrder)) {
     dropFirst(openInOrder);
     if (open.matched) continue;
+    const isRecut = open.stretch !== null && open.seen >= open.stretch.octets.length;
     close(journeys, open);
+    if (isRecut) continue;
     const way = ways.get(open.place.packet);
     way?.unexpected.push(open.place);
     listener.unexpected(open.place, isFull ? FOUND.MISSING : FOUND.CROWDED, way ?? null);
@@ -104,10 +110,11 @@ export function expireOpen(journeys: Journeys, time: number, isFull: boolean): v
 }
 
 /** Forget packets that were put in before `time`. */
-export function expireEntries({ enteredInOrder, entered }: Journeys, time: number): void {
+export function expireEntries({ enteredInOrder, entered, leaving }: Journeys, time: number): void {
   for (let entry = first(enteredInOrder); entry !== undefined && entry.time < time; entry = first(enteredInOrder)) {
     dropFirst(enteredInOrder);
     removeNamed(entered, entry.name, entry);
+    if (entry.maskedName !== null) removeNamed(leaving, entry.maskedName, entry);
   }
 }
 

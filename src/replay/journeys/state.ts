@@ -3,6 +3,7 @@ import type { Emulation } from '../../dataplane/emulate/emulation.ts';
 import type { Fate } from '../../dataplane/emulate/journey.ts';
 import type { KnownDraws } from './known-draws.ts';
 import type { Ends, Journey, JourneyListener, Origin, Place, Seen } from './model.ts';
+import type { Stretch } from './recut.ts';
 import { type ByName, createQueue, type Queue, removeNamed } from './waiting.ts';
 
 /** A journey that is not over. */
@@ -21,8 +22,13 @@ export interface Way extends Journey {
 export interface Open {
   readonly key: string;
   readonly place: Place;
-  readonly octets: Uint8Array<ArrayBuffer>;
+  /** Empty once it is matched. */
+  octets: Uint8Array<ArrayBuffer>;
   matched: boolean;
+  /** Its data, when it is of a TCP stream. */
+  stretch: Stretch | null;
+  /** Octets of that which captured frames have, cut otherwise. */
+  seen: number;
 }
 
 /** What a tap that is shown saw. */
@@ -35,6 +41,8 @@ export interface Shown {
 /** A packet that was put in. */
 export interface Entry {
   readonly name: string;
+  /** Its name without what a masquerade changes, when it is from a container for somewhere outside; null otherwise. */
+  readonly maskedName: string | null;
   readonly journey: number;
   readonly time: number;
   /** Taps and directions, `spotOf`, at which it has been held against a captured frame. */
@@ -60,9 +68,13 @@ export interface Journeys {
   /** Those of them that have had their turn. */
   readonly unexplained: Queue<Seen>;
   readonly open: ByName<Open>;
+  /** Those of them with data of a TCP stream, by that stream. */
+  readonly streams: ByName<Open>;
   readonly openInOrder: Queue<Open>;
   readonly entered: ByName<Entry>;
   readonly enteredInOrder: Queue<Entry>;
+  /** Those of them that a masquerade may have changed, by `maskedName`. */
+  readonly leaving: ByName<Entry>;
   /** By number, in the order in which they began. */
   readonly ways: Map<number, Way>;
   readonly unwritten: Queue<Shown>;
@@ -87,9 +99,11 @@ export const createState = (fixed: Fixed): Journeys => ({
   waiting: new Map(),
   unexplained: createQueue(),
   open: new Map(),
+  streams: new Map(),
   openInOrder: createQueue(),
   entered: new Map(),
   enteredInOrder: createQueue(),
+  leaving: new Map(),
   ways: new Map(),
   unwritten: createQueue(),
   own: { packet: 0, spot: -1 },
@@ -104,7 +118,7 @@ export const WAY_WEIGHT = 1024;
 export const PLACE_WEIGHT = 256;
 export const CAPTURED_WEIGHT = 512;
 const LEARNED_WEIGHT = 512;
-const NO_OCTETS = new Uint8Array(0);
+export const NO_OCTETS = new Uint8Array(0);
 
 export const weightOf = ({ length }: Uint8Array): number => length + OVERHEAD;
 

@@ -25,6 +25,8 @@ const UNDERLAY_A = 'cell-a/eth0';
 const UNDERLAY_B = 'cell-b/eth0';
 const CELLS = { source: '10.0.0.101', destination: '10.0.0.102' };
 const RULES = planned(TWO_CELLS);
+const ROUTER = 0x0a000001;
+const MACS = new Map([ROUTER, 0x0a000065, 0x0a000066].map((address) => [address, 0x4201_0000_0000 + address]));
 
 const sends = (packet: Iterable<number>): Uint8Array =>
   ethernet(silkMac('aa', FRONTEND), silkMac('ee', FRONTEND), 0x0800, packet);
@@ -42,7 +44,13 @@ const syn = (port = 8080, from = 40_000, to = BACKEND, timeToLive = 64): Uint8Ar
 /** What all of `taps` see when the frontend sends `packets`, a tenth of a second apart. */
 function travelled(packets: readonly Uint8Array[], taps: readonly string[], apart = SECOND / 10): Given[] {
   const inputs = packets.map((packet, i) => ({ tap: INSIDE_A, octets: sends(packet), time: i * apart }));
-  const all = travel({ foundation: TWO_CELLS, rules: RULES, translated: true }, inputs, countingDraws());
+  const setup = {
+    foundation: TWO_CELLS,
+    rules: RULES,
+    translated: true,
+    options: { gateway: ROUTER, underlayMacs: MACS },
+  };
+  const all = travel(setup, inputs, countingDraws());
   const seen = taps.flatMap((tap) =>
     seenIn(all, tap).map(({ hex, time }) => ({ tap, octets: Buffer.from(hex, 'hex'), time })),
   );
@@ -198,6 +206,20 @@ test('what a program of a cell may have sent is told apart; an answer of its ker
   assert.equal(kinds(follow([leaves(ipv4(toClient, 6, tcp(toClient, 22, 4000, { flags: 0x04 })))])), { missing: 1 });
   const quote = ipv4({ source: '10.0.0.9', destination: '10.0.0.102' }, 17, [1, 2, 3, 4, 5, 6, 7, 8]);
   assert.equal(kinds(follow([leaves(ipv4(toClient, 1, icmp(3, 3, 0, quote)))])), { missing: 1 });
+});
+
+test('what leaves the foundation is compared masqueraded, and known again when the emulated cell kept it', () => {
+  const ends = { source: FRONTEND, destination: '8.8.8.8' };
+  const question = ipv4(ends, 17, udp(ends, 4000, 53, [1, 2, 3]), { identification: 0x4242 });
+  const given = travelled([question], [INSIDE_A, UNDERLAY_A]);
+  const frames = given.filter(({ octets }) => octets[12] === 8);
+  assert.equal([...frames[1]!.octets.slice(26, 30)], [10, 0, 0, 101]);
+  assert.equal(kinds(follow(frames)), { entered: 1, agreed: 1 });
+  const closed = follow(frames, { foundation: { ...TWO_CELLS, securityGroups: [] } });
+  assert.ok(closed.compared.includes(`missing packet 2 at ${UNDERLAY_A}, journey 1`), closed.compared.join());
+  assert.equal(closed.ended[0]!.captured, ['entered 1', 'missing 2']);
+  // Without the container's capture, a program of the cell may have sent it.
+  assert.equal(kinds(follow(frames.slice(1))), { own: 1 });
 });
 
 test('ARP, and frames too short for anything, are left out', () => {
