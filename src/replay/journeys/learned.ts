@@ -1,6 +1,6 @@
 /** What captured frames tell of cells before the emulation needs it: drawn numbers, hardware addresses, checksum offload. */
 import type { Dataplane } from '../../dataplane/dataplane.ts';
-import { DEVICE } from '../../dataplane/emulate/device.ts';
+import { DEVICE, type Device } from '../../dataplane/emulate/device.ts';
 import { learnPartialChecksums, learnUnderlay } from '../../dataplane/emulate/learn.ts';
 import { lookupUnderlay } from '../../foundation/directory.ts';
 import { maskOf } from '../../wire/address.ts';
@@ -43,7 +43,7 @@ export function learn(journeys: Journeys, captured: Captured): void {
   const network = networkOf(view, 0, length);
   if (network < 0) return;
   const device = emulation.devices[captured.device]!;
-  if (device.kind === DEVICE.UNDERLAY) learnFromUnderlay(journeys, view, network, length);
+  if (device.kind === DEVICE.UNDERLAY) learnFromUnderlay(journeys, device, view, network, length);
   const packet = packetOf(view, 0, length, emulation.dataplane.options.vxlanPort);
   learnDraws(network);
   if (packet >= 0 && packet !== network) learnDraws(packet);
@@ -56,12 +56,20 @@ export function learn(journeys: Journeys, captured: Captured): void {
   }
 }
 
-function learnFromUnderlay({ emulation, macs }: Journeys, view: DataView, network: number, end: number): void {
+function learnFromUnderlay(
+  { emulation, macs, ownMacs }: Journeys,
+  device: Device,
+  view: DataView,
+  network: number,
+  end: number,
+): void {
   const { dataplane } = emulation;
   const { directory, options, layers } = dataplane;
   const [source, destination] = [ipv4.source(view, network), ipv4.destination(view, network)];
   const isOurs = (address: number): boolean => lookupUnderlay(directory, address) >= 0;
   const learnMac = (address: number, mac: number): void => {
+    if (address === device.address) ownMacs.add(address);
+    else if (ownMacs.has(address)) return;
     const known = macs.get(address);
     if (known === mac || (known === undefined && macs.size >= MOST_HOSTS)) return;
     macs.set(address, mac);

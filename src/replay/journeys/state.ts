@@ -55,6 +55,8 @@ export interface Journeys {
   readonly draws: KnownDraws;
   /** Hardware addresses of hosts of the underlay. */
   readonly macs: Map<number, number>;
+  /** Addresses of cells whose own tap has shown theirs, which nobody else knows better. */
+  readonly ownMacs: Set<number>;
   /** Nanoseconds that two taps may be apart. */
   readonly fullWindow: number;
   readonly mostWaiting: number;
@@ -95,6 +97,7 @@ export type Fixed = Pick<
 
 export const createState = (fixed: Fixed): Journeys => ({
   ...fixed,
+  ownMacs: new Set(),
   ahead: createQueue(),
   waiting: new Map(),
   unexplained: createQueue(),
