@@ -21,14 +21,22 @@ export function conclude(journeys: Journeys, one: Seen, found: Found, journey: n
   settle(journeys, one);
 }
 
+/** Items of one name that are looked at: more at a time are a flood of copies, which must not cost its square. */
+export const MOST_SAME = 64;
+
 /** The packet of `one` that was put in last, and that no other frame of this tap stands for; undefined for none. */
-export const entryOf = (journeys: Journeys, one: Seen): Entry | undefined =>
-  journeys.entered.get(one.name!)?.findLast((entry) => near(journeys, entry, one) && !entry.compared.has(spotOf(one)));
+export function entryOf(journeys: Journeys, one: Seen): Entry | undefined {
+  const spot = spotOf(one);
+  return journeys.entered
+    .get(one.name!)
+    ?.slice(-MOST_SAME)
+    .findLast((entry) => near(journeys, entry, one) && !entry.compared.has(spot));
+}
 
 /** Hold `one` against what the emulation showed at its tap; false when that was nothing of this name at about that time. */
 export function compare(journeys: Journeys, one: Seen): boolean {
   const candidates = journeys.open.get(keyOf(spotOf(one), one.name!));
-  const open = candidates?.find(({ place }) => near(journeys, place, one));
+  const open = candidates?.slice(0, MOST_SAME).find(({ place }) => near(journeys, place, one));
   if (open === undefined) return false;
   const { octets, place } = open;
   close(journeys, open);
@@ -56,9 +64,11 @@ export function compareOnTheWay(
 ): boolean {
   const { kind } = journeys.emulation.devices[place.device]!;
   if (place.direction === DIRECTION.OUT || kind === DEVICE.CONTAINER) return false;
+  const spot = spotOf(place);
   const one = journeys.waiting
     .get(name)
-    ?.find((other) => spotOf(other) === spotOf(place) && near(journeys, place, other));
+    ?.slice(0, MOST_SAME)
+    .find((other) => spotOf(other) === spot && near(journeys, place, other));
   if (one === undefined) return false;
   const { octets: captured, originalLength } = one;
   hold(journeys, one, octets, place.packet);

@@ -18,7 +18,7 @@ import { VERDICT } from '../../dataplane/verdict.ts';
 import { lookup, lookupUnderlay } from '../../foundation/directory.ts';
 import { contains } from '../../wire/address.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
-import { compare, conclude, entryOf, near } from './compare.ts';
+import { compare, conclude, entryOf, MOST_SAME, near } from './compare.ts';
 import { FOUND, type Found, ORIGIN, type Origin, type Seen } from './model.ts';
 import { frameFromContainer, isOwn, segmentLengthOf, viewOf } from './place.ts';
 import { recut } from './recut.ts';
@@ -48,7 +48,10 @@ function compareStream(journeys: Journeys, one: Seen): boolean {
 
 /** Put the packet of `one` in where it was first; undefined when it cannot be. */
 function enterFirst(journeys: Journeys, one: Seen): Entry | undefined {
-  const same = journeys.waiting.get(one.name!)!.filter((other) => near(journeys, other, one));
+  const same = journeys.waiting
+    .get(one.name!)!
+    .slice(0, MOST_SAME)
+    .filter((other) => near(journeys, other, one));
   const origin = same.filter(isWhole).reduce((a, b) => (b.step < a.step ? b : a), one);
   if (!isWhole(origin)) return undefined;
   if (origin.step <= 1) return enterHere(journeys, origin, ORIGIN.ENTERED);
@@ -152,7 +155,8 @@ export function giveUp(journeys: Journeys, one: Seen, isFull: boolean): void {
 function keptOf(journeys: Journeys, one: Seen): Entry | undefined {
   const view = viewOf(one.octets);
   const network = networkOf(view, 0, one.octets.length);
-  return journeys.leaving.get(nameBehindMasquerade(view, network, one.octets.length))?.findLast((entry) => {
+  const same = journeys.leaving.get(nameBehindMasquerade(view, network, one.octets.length));
+  return same?.slice(-MOST_SAME).findLast((entry) => {
     const fate = journeys.ways.get(entry.journey)?.fate ?? null;
     const isKept = fate !== null && (fate.verdict === VERDICT.REJECT || fate.verdict === VERDICT.DROP);
     return isKept && near(journeys, entry, one) && !entry.compared.has(spotOf(one));

@@ -154,7 +154,8 @@ function haveTurn(journeys: Journeys, one: Seen): void {
 function catchUp(journeys: Journeys): void {
   const { ahead } = journeys;
   for (let one = first(ahead); one !== undefined; one = first(ahead)) {
-    if (one.time + journeys.window >= journeys.newest) return;
+    // Without a window nothing is waited for, whatever the times say.
+    if (journeys.window > 0 && one.time + journeys.window >= journeys.newest) return;
     haveTurn(journeys, one);
   }
 }
@@ -163,7 +164,7 @@ function catchUp(journeys: Journeys): void {
 function expire(journeys: Journeys, now: number): void {
   const { window, fullWindow, unexplained, draws } = journeys;
   const isFull = window === fullWindow;
-  const before = now - window;
+  const before = window === 0 ? Number.POSITIVE_INFINITY : now - window;
   for (let one = first(unexplained); one !== undefined && one.time < before; one = first(unexplained)) {
     dropFirst(unexplained);
     giveUp(journeys, one, isFull);

@@ -100,9 +100,7 @@ export function expireOpen(journeys: Journeys, time: number, isFull: boolean): v
   for (let open = first(openInOrder); open !== undefined && open.place.time < time; open = first(openInOrder)) {
     dropFirst(openInOrder);
     if (open.matched) continue;
-    const isRecut = open.stretch !== null && open.seen >= open.stretch.octets.length;
     close(journeys, open);
-    if (isRecut) continue;
     const way = ways.get(open.place.packet);
     way?.unexpected.push(open.place);
     listener.unexpected(open.place, isFull ? FOUND.MISSING : FOUND.CROWDED, way ?? null);
@@ -122,8 +120,11 @@ export function expireEntries({ enteredInOrder, entered, leaving }: Journeys, ti
 export function expireWays(journeys: Journeys, now: number): void {
   const { ways, listener, window } = journeys;
   for (const [number, way] of ways) {
-    const isOver = way.fate !== null && way.last + WINDOWS_KEPT * window < now;
-    if (!isOver && now !== Number.POSITIVE_INFINITY) return;
+    const isOver = way.fate !== null && (window === 0 || way.last + WINDOWS_KEPT * window < now);
+    if (!isOver && now !== Number.POSITIVE_INFINITY) {
+      if (window === 0) continue;
+      return;
+    }
     ways.delete(number);
     journeys.held -= WAY_WEIGHT + way.places.length * PLACE_WEIGHT + way.captured.length * CAPTURED_WEIGHT;
     listener.ended(way);

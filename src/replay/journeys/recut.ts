@@ -5,6 +5,7 @@
 import * as ipv4 from '../../wire/ipv4.ts';
 import { PROTOCOL } from '../../wire/protocol.ts';
 import * as tcp from '../../wire/tcp.ts';
+import { close } from './compare.ts';
 import type { Seen } from './model.ts';
 import { viewOf } from './place.ts';
 import { packetOf } from './same-packet.ts';
@@ -53,6 +54,9 @@ function isSame(one: Stretch, other: Stretch, { from, otherFrom, length }: Overl
   return true;
 }
 
+/** Frames of one stream that are looked at; the longest frame has fewer segments of the least length that hosts agree on. */
+const MOST_PARTS = 128;
+
 /**
  * The journey whose data `one` carries, cut otherwise than the emulation showed it at its tap; 0 when not all of its octets
  * were shown, or others.
@@ -61,9 +65,9 @@ export function recut(journeys: Journeys, one: Seen): number {
   const { emulation, streams, fullWindow } = journeys;
   const stretch = stretchOf(one.octets, spotOf(one), emulation.dataplane.options.vxlanPort);
   if (stretch === null) return 0;
-  const shown = (streams.get(stretch.stream) ?? []).filter(
-    ({ place }) => Math.abs(place.time - one.time) <= fullWindow,
-  );
+  const shown = (streams.get(stretch.stream) ?? [])
+    .slice(0, MOST_PARTS)
+    .filter(({ place }) => Math.abs(place.time - one.time) <= fullWindow);
   const parts = shown
     .map((open) => ({ open, overlap: overlapOf(stretch, open.stretch!) }))
     .filter(({ open, overlap }) => overlap.length > 0 && isSame(stretch, open.stretch!, overlap))
@@ -72,6 +76,9 @@ export function recut(journeys: Journeys, one: Seen): number {
   for (const { overlap } of parts)
     if (overlap.from <= covered) covered = Math.max(covered, overlap.from + overlap.length);
   if (covered < stretch.octets.length) return 0;
-  for (const { open, overlap } of parts) open.seen += overlap.length;
+  for (const { open, overlap } of parts) {
+    open.seen += overlap.length;
+    if (open.seen >= open.stretch!.octets.length) close(journeys, open);
+  }
   return parts[0]!.open.place.packet;
 }

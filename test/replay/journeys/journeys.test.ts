@@ -329,6 +329,37 @@ test('where too much waits, the window becomes shorter; what that leaves open ha
   assert.ok(sums.agreed! > 100);
 });
 
+test('memory has its bound even where time stands still, or one clock is years ahead', () => {
+  const packets = Array.from({ length: 600 }, (_, i) => syn(8080, 45_000 + i, i % 50 === 0 ? '10.255.77.7' : BACKEND));
+  const given = travelled(packets, [INSIDE_A, UNDERLAY_B, INSIDE_B], 0);
+  const mostWaiting = 100_000;
+  for (const timeOf of [(): number => 0, (_: Given, i: number): number => (i === 5 ? 1e17 : i * 1000)]) {
+    const heard = listen({ mostWaiting });
+    let held = 0;
+    for (const [i, one] of given.entries()) {
+      handIn(heard, [{ ...one, time: timeOf(one, i) }]);
+      held = Math.max(held, heldBy(heard.journeys));
+    }
+    assert.ok(held <= mostWaiting, `${held}`);
+    finish(heard.journeys);
+    assert.is(heard.frames.length, given.length);
+    assert.is(heldBy(heard.journeys), 0);
+  }
+});
+
+test('a flood of copies of one packet costs no more than as many packets', () => {
+  const [inside, beyond] = travelled([syn()], [INSIDE_A, UNDERLAY_B]);
+  const copies = Array.from({ length: 3000 }, (_, i) =>
+    [inside!, beyond!].map((one) => ({ ...one, time: i * 10_000 })),
+  );
+  const began = process.hrtime.bigint();
+  const heard = follow(copies.flat());
+  const seconds = Number(process.hrtime.bigint() - began) / SECOND;
+  assert.equal(kinds(heard), { entered: 3000, agreed: 3000 });
+  // 0.4 s; comparing each with each took 6.
+  assert.ok(seconds < 3, `${seconds}`);
+});
+
 test('times that go backwards lose nothing', () => {
   const given = travelled(
     Array.from({ length: 8 }, (_, i) => syn(8080, 44_000 + i)),
