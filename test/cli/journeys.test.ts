@@ -58,6 +58,9 @@ test('taps with one file are interfaces of it, and tshark reads it', () =>
     const lines = shown.trim().split('\n');
     assert.is(lines.filter((line) => line.startsWith('cell-b/eth0\t')).length, 90);
     assert.ok(lines.every((line) => /\ttagplane: journey \d+/.test(line)));
+    const again = await tagplane(['replay', '--at', `cell-b/eth0=${file}`, ...WITH]);
+    assert.is(again.code, 2);
+    assert.match(again.stderr, /several interfaces \(cell-a\/silk-vtep, cell-b\/eth0\), expected those of one tap/);
   }));
 
 test('a tap that was written can be given again, and agrees', () =>

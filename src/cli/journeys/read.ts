@@ -83,6 +83,7 @@ async function lookAhead(source: ByteSource): Promise<{ head: Uint8Array; source
 async function framesIn(path: string, head: Uint8Array): Promise<Beginning> {
   const frames: Uint8Array<ArrayBuffer>[] = [];
   const burst = bursts.create();
+  const interfaces = new Set<number>();
   try {
     const reader = await open(fromOctets(head, path));
     do {
@@ -91,6 +92,8 @@ async function framesIn(path: string, head: Uint8Array): Promise<Beginning> {
           if (burst.linkType[i] !== LINKTYPE.ETHERNET) {
             throw new UsageError(`${path}: packet ${burst.packet[i]} has no Ethernet header, which journeys need`);
           }
+          interfaces.add(burst.interfaceIndex[i]!);
+          if (interfaces.size > 1) throw severalTaps(path, reader.interfaces);
           frames.push(burst.octets.slice(burst.at[i], burst.end[i]));
         }
       }
@@ -100,3 +103,9 @@ async function framesIn(path: string, head: Uint8Array): Promise<Beginning> {
   }
   return frames;
 }
+
+const severalTaps = (path: string, interfaces: CaptureReader['interfaces']): UsageError =>
+  new UsageError(
+    `${path} has packets of several interfaces (${interfaces.map(({ name }) => name ?? 'unnamed').join(', ')}), expected those of ` +
+      'one tap: write each to a file of its own',
+  );
