@@ -2,7 +2,8 @@
  * tagplane as a library: the public surface, and nothing but it.
  *
  * Captures are read (`openSource`, `open`, `merge`) and written; foundations are read and planned into rules; rules are
- * parsed, printed, evaluated and compiled; a dataplane judges what `play` feeds it.
+ * parsed, printed, evaluated and compiled; a dataplane judges what `play` feeds it. `createJourneys` and `followJourneys`
+ * hold captures of several taps against emulated cells (docs/journeys.md has an example).
  */
 export { BURST_CAPACITY, create as createRecordBurst, type RecordBurst } from './capture/burst.ts';
 export { CaptureError, OutputError } from './capture/error.ts';
@@ -31,6 +32,28 @@ export {
   type FlowTable,
   list as listFlows,
 } from './replay/flows.ts';
+export { type Followed, follow as followJourneys } from './replay/journeys/follow.ts';
+export {
+  createJourneys,
+  finish as finishJourneys,
+  show as showTap,
+  take as takeCaptured,
+  watch as watchTap,
+} from './replay/journeys/journeys.ts';
+export {
+  type Captured,
+  FOUND,
+  type Found,
+  type Journey,
+  type JourneyListener,
+  type JourneySettings,
+  ORIGIN,
+  type Origin,
+  type Place,
+  type Seen,
+} from './replay/journeys/model.ts';
+export type { Journeys } from './replay/journeys/state.ts';
+export { TapError } from './replay/journeys/taps.ts';
 export { type Observer, type Playback, play } from './replay/player.ts';
 export { type Summary, summarise } from './replay/summary.ts';
 export { compile } from './rules/compile.ts';

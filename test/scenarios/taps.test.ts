@@ -21,8 +21,9 @@ import {
   type Setup,
   travelAs,
 } from '../dataplane/emulate/emulating.ts';
-import { checksum, ethernet, ipv4, silkMac, udp } from '../dataplane/packets.ts';
+import { checksum, ethernet, silkMac } from '../dataplane/packets.ts';
 import { ROOT, shared, sharedTest } from '../support/shared.ts';
+import { CRAFTED_HEADERS, carried } from './lab-crafted.ts';
 import { foundationAt } from './support.ts';
 
 const test = suite('scenarios/taps');
@@ -179,37 +180,7 @@ for (const { name, options, atLeast } of EXPERIMENTS) {
   });
 }
 
-/** The VXLAN headers of the crafted SYNs, in the order of the experiments (c2c.md section 8.2). */
-const HEADERS = [
-  '8800000100000100',
-  '8808000100000100',
-  '8840000100000100',
-  '8848000100000100',
-  '0800000000000100',
-  '0800000100000100',
-  '8800000000000100',
-  '8800000200000100',
-  '8000000100000100',
-  '8900000100000100',
-  '8801000100000100',
-  '8880000100000100',
-  '8c00000100000100',
-  '8800000100000101',
-  '8800000100000200',
-];
-
-const UNDERLAY = { source: '10.0.0.101', destination: '10.0.0.102' };
-
-/** The frame on the underlay that carries `inner` behind `header`. */
-const carried = (header: string, inner: Uint8Array): Uint8Array =>
-  ethernet(
-    '42:01:0a:00:00:66',
-    '42:01:0a:00:00:65',
-    0x0800,
-    ipv4(UNDERLAY, 17, udp(UNDERLAY, 55555, 4789, [...Buffer.from(header, 'hex'), ...inner])),
-  );
-
-for (const [number, header] of HEADERS.entries()) {
+for (const [number, header] of CRAFTED_HEADERS.entries()) {
   sharedTest(test, FOLDER, `craft${number}: VXLAN header ${header}`, async () => {
     const taps = await tapsOf(`craft${number}`);
     const { inputs, expected } = split(taps);

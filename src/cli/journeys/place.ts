@@ -1,24 +1,20 @@
-/**
- * What captures say about the place that they were taken at: the tap, where its name was not given, and the hardware
- * addresses of the underlay.
- */
+/** The tap that a capture was taken at, where its name was not given: hardware and IPv4 addresses tell. */
 import type { Dataplane } from '../../dataplane/dataplane.ts';
-import { lookup, lookupUnderlay } from '../../foundation/directory.ts';
+import { lookup } from '../../foundation/directory.ts';
 import { containerMac, hostVethMac, hostVethName, VTEP_NAME } from '../../foundation/lease.ts';
-import { innerFrame, networkOf } from '../../replay/same-packet.ts';
+import { viewOf } from '../../replay/journeys/place.ts';
+import { networkOf } from '../../replay/journeys/same-packet.ts';
 import * as ethernet from '../../wire/ethernet.ts';
-import * as integrity from '../../wire/integrity.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
-import { locate } from '../../wire/layers.ts';
-import { LINKTYPE } from '../../wire/protocol.ts';
-import type { Frame } from './read.ts';
+import type { Beginning } from './read.ts';
 
-/** A locally administered address of ours for a host that no capture shows. */
-const MADE_UP_MAC = 0x0200_0000_0000;
-
-/** Every tap where the frame may have been seen, of the cells that are asked about. */
-function tapsOf(dataplane: Dataplane, cells: readonly number[], { octets }: Frame): string[] | null {
-  const view = new DataView(octets.buffer);
+/** Every tap where the frame may have been seen, of the cells that are asked about; null when it carries no IPv4 packet. */
+function tapsOf(
+  dataplane: Dataplane,
+  cells: readonly number[],
+  octets: Uint8Array<ArrayBuffer>,
+): readonly string[] | null {
+  const view = viewOf(octets);
   const network = networkOf(view, 0, octets.length);
   if (network < 0) return null;
   const [from, to] = [ethernet.source(view, 0), ethernet.destination(view, 0)];
@@ -38,46 +34,24 @@ function tapsOf(dataplane: Dataplane, cells: readonly number[], { octets }: Fram
     .map(({ name, index }) => `${name}/${dataplane.directory.foundation.cells[index]!.interfaces[0] ?? 'eth0'}`);
 }
 
-/** The taps at which all of `frames` can have been seen; null when none of them carries IPv4. */
+/**
+ * The taps at which all of `frames` can have been seen that can have been seen at any; null when none of them carries
+ * IPv4. `cells` are the names of those that are asked about; none means all.
+ */
 export function possibleTaps(
   dataplane: Dataplane,
   cells: readonly string[],
-  frames: readonly Frame[],
-): string[] | null {
+  frames: Beginning,
+): readonly string[] | null {
   const asked = dataplane.cells.filter(({ name }) => cells.length === 0 || cells.includes(name));
   const numbers = asked.map(({ index }) => index);
-  let possible: string[] | null = null;
-  for (const frame of frames) {
-    const taps = tapsOf(dataplane, numbers, frame);
+  let possible: readonly string[] | null = null;
+  for (const octets of frames) {
+    const taps = tapsOf(dataplane, numbers, octets);
     if (taps === null) continue;
-    possible = possible === null ? taps : possible.filter((tap) => taps.includes(tap));
+    if (possible === null || possible.length === 0) possible = taps;
+    else if (taps.length > 0) possible = possible.filter((tap) => taps.includes(tap));
+    if (possible.length === 0 && taps.length > 0) return [];
   }
   return possible;
-}
-
-export interface Underlay {
-  readonly macs: Map<number, number>;
-  /** Whether a sending cell left outer UDP checksums to its network card. */
-  readonly partialChecksums: boolean;
-}
-
-/** Hardware addresses of hosts of the underlay, from frames seen there; cells that no frame shows get made-up ones. */
-export function underlayOf(dataplane: Dataplane, frames: Iterable<Frame>): Underlay {
-  const macs = new Map<number, number>();
-  let partialChecksums = false;
-  for (const { octets } of frames) {
-    const view = new DataView(octets.buffer);
-    const network = networkOf(view, 0, octets.length);
-    if (network < 0) continue;
-    const [source, destination] = [ipv4.source(view, network), ipv4.destination(view, network)];
-    if (lookupUnderlay(dataplane.directory, source) >= 0 || lookupUnderlay(dataplane.directory, destination) >= 0) {
-      macs.set(source, ethernet.source(view, 0));
-      macs.set(destination, ethernet.destination(view, 0));
-    }
-    if (innerFrame(view, network, octets.length, dataplane.options.vxlanPort) < 0) continue;
-    locate(view, 0, octets.length, octets.length, LINKTYPE.ETHERNET, -1, dataplane.layers);
-    partialChecksums ||= integrity.transport(view, dataplane.layers.outer) === integrity.CHECKSUM.PARTIAL;
-  }
-  for (const { underlay } of dataplane.cells) if (!macs.has(underlay)) macs.set(underlay, MADE_UP_MAC + underlay);
-  return { macs, partialChecksums };
 }

@@ -1,8 +1,14 @@
-/** The captures of a run of journeys, read whole: where each was taken, and their frames on one clock. */
+/**
+ * The captures of a run of journeys: their beginnings, which say where each was taken, and all of them as one source.
+ *
+ * The beginning of a capture is read ahead and handed on afterwards, so that pipes can be looked at, too.
+ */
 import * as bursts from '../../capture/burst.ts';
+import { CaptureError } from '../../capture/error.ts';
 import { openSource } from '../../capture/file.ts';
-import { open } from '../../capture/reader.ts';
-import type { Captured } from '../../replay/journeys.ts';
+import { type MergedReader, merge } from '../../capture/merge.ts';
+import { type CaptureReader, open } from '../../capture/reader.ts';
+import { type ByteSource, fromOctets } from '../../capture/source.ts';
 import { LINKTYPE } from '../../wire/protocol.ts';
 import { UsageError } from '../exit.ts';
 
@@ -12,51 +18,94 @@ export interface Given {
   readonly tap: string | null;
 }
 
-/** A frame before its tap is known. */
-export type Frame = Omit<Captured, 'device'>;
+/** The octets of a frame at the beginning of a capture. */
+export type Beginning = readonly Uint8Array<ArrayBuffer>[];
 
-export interface Read {
-  readonly frames: readonly Frame[][];
-  /** Nanoseconds since 1970 of time 0: the first frame of all captures. */
-  readonly epochNanoseconds: bigint;
+export interface Opened {
+  readonly source: MergedReader;
+  readonly beginnings: readonly Beginning[];
 }
 
-/** Read every capture to its end. Throws CaptureError, UsageError. */
-export async function readAll(captures: readonly Given[]): Promise<Read> {
-  const read: { frames: Frame[]; epoch: bigint }[] = [];
-  for (const [file, { file: path }] of captures.entries()) read.push(await readOne(path, file));
-  const epochs = read.filter(({ frames }) => frames.length > 0).map(({ epoch }) => epoch);
-  const [epochNanoseconds = 0n] = epochs.sort((a, b) => Number(a - b));
-  const shifted = read.map(({ frames, epoch }) => {
-    const shift = Number(epoch - epochNanoseconds);
-    return frames.map((frame) => ({ ...frame, time: frame.time + shift }));
-  });
-  return { frames: shifted, epochNanoseconds };
-}
+/** Octets of a capture that are looked at. */
+const LOOKED_AT = 1024 * 1024;
 
-async function readOne(path: string, file: number): Promise<{ frames: Frame[]; epoch: bigint }> {
-  const reader = await open(await openSource(path), { file });
-  const burst = bursts.create();
-  const frames: Frame[] = [];
+/** Open every capture. Throws CaptureError, UsageError; none is left open then. */
+export async function openAll(captures: readonly Given[]): Promise<Opened> {
+  const readers: CaptureReader[] = [];
+  const beginnings: Beginning[] = [];
   try {
+    for (const [file, { file: path }] of captures.entries()) {
+      const { head, source } = await lookAhead(await openSource(path));
+      readers.push(await open(source, { file }));
+      beginnings.push(await framesIn(path, head));
+    }
+    return { source: await merge(readers), beginnings };
+  } catch (error) {
+    for (const reader of readers) await reader.close();
+    throw error;
+  }
+}
+
+/** The first octets of `source`, and a source that has all of them. */
+async function lookAhead(source: ByteSource): Promise<{ head: Uint8Array; source: ByteSource }> {
+  const buffer = new Uint8Array(LOOKED_AT);
+  let length = 0;
+  try {
+    while (length < LOOKED_AT) {
+      const count = await source.read(buffer, length, LOOKED_AT - length);
+      if (count === 0) break;
+      length += count;
+    }
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+  const head = buffer.subarray(0, length);
+  let next = 0;
+  return {
+    head,
+    source: {
+      name: source.name,
+      size: source.size,
+      read(into, at, wanted) {
+        if (next === length) return source.read(into, at, wanted);
+        const count = Math.min(wanted, length - next);
+        into.set(head.subarray(next, next + count), at);
+        next += count;
+        return count;
+      },
+      close: () => source.close(),
+    },
+  };
+}
+
+/** The frames that are whole in `head`. Damage there is told of by whoever reads the capture itself. */
+async function framesIn(path: string, head: Uint8Array): Promise<Beginning> {
+  const frames: Uint8Array<ArrayBuffer>[] = [];
+  const burst = bursts.create();
+  const interfaces = new Set<number>();
+  try {
+    const reader = await open(fromOctets(head, path));
     do {
       while (reader.fill(burst) > 0) {
         for (let i = 0; i < burst.count; i++) {
           if (burst.linkType[i] !== LINKTYPE.ETHERNET) {
             throw new UsageError(`${path}: packet ${burst.packet[i]} has no Ethernet header, which journeys need`);
           }
-          frames.push({
-            file,
-            packet: burst.packet[i]!,
-            octets: burst.octets.slice(burst.at[i], burst.end[i]),
-            originalLength: burst.originalLength[i]!,
-            time: burst.time[i]!,
-          });
+          interfaces.add(burst.interfaceIndex[i]!);
+          if (interfaces.size > 1) throw severalTaps(path, reader.interfaces);
+          frames.push(burst.octets.slice(burst.at[i], burst.end[i]));
         }
       }
     } while (await reader.refill());
-    return { frames, epoch: reader.epochNanoseconds };
-  } finally {
-    await reader.close();
+  } catch (error) {
+    if (!(error instanceof CaptureError)) throw error;
   }
+  return frames;
 }
+
+const severalTaps = (path: string, interfaces: CaptureReader['interfaces']): UsageError =>
+  new UsageError(
+    `${path} has packets of several interfaces (${interfaces.map(({ name }) => name ?? 'unnamed').join(', ')}), expected those of ` +
+      'one tap: write each to a file of its own',
+  );

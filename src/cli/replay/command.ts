@@ -5,7 +5,6 @@ import { merge } from '../../capture/merge.ts';
 import { type CaptureReader, open, type RecordSource } from '../../capture/reader.ts';
 import type { Dataplane } from '../../dataplane/dataplane.ts';
 import { createDataplane } from '../../dataplane/setup.ts';
-import { VERDICT_NAMES } from '../../dataplane/verdict.ts';
 import { type Arena, heap, reserve } from '../../memory/arena.ts';
 import { createEnds } from '../../replay/ends.ts';
 import * as flows from '../../replay/flows.ts';
@@ -13,6 +12,7 @@ import { type Playback, play } from '../../replay/player.ts';
 import { type Summary, summarise } from '../../replay/summary.ts';
 import { changesOf, type Timeline } from '../../replay/timeline.ts';
 import { describeError, EXIT, exitCodeOf, UsageError } from '../exit.ts';
+import { endBySignal, interruptible, watchForInterruption } from '../interruption.ts';
 import {
   addSourceOptions,
   loadSources,
@@ -23,6 +23,7 @@ import {
 import { styleFor } from '../style.ts';
 import { printable } from '../text.ts';
 import { addControlOptions, type ControlOptions, loadControl } from './control.ts';
+import { failOnWords, isContradiction } from './fail-on.ts';
 import type { Inputs } from './output.ts';
 import { openOutputs } from './outputs.ts';
 import { report } from './report.ts';
@@ -44,6 +45,7 @@ interface ReplayOptions extends SourceOptions, ControlOptions {
   readonly at?: readonly string[];
   readonly tap?: readonly string[];
   readonly seed: number;
+  readonly mtu?: readonly string[];
   readonly failOn?: readonly string[];
   readonly quiet?: boolean;
 }
@@ -61,14 +63,6 @@ function wholeNumber(text: string): number {
 
 const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
-function verdictNames(text: string): string[] {
-  const names = text.split(',');
-  const wrong = names.find((name) => !(VERDICT_NAMES as readonly string[]).includes(name));
-  if (wrong !== undefined)
-    throw new InvalidArgumentError(`"${wrong}" is no verdict, expected ${VERDICT_NAMES.join(', ')}`);
-  return names;
-}
-
 export function replayCommand(): Command {
   const command = new Command('replay')
     .argument('[capture...]', 'pcap or pcapng, also gzip or zstd; - is standard input; several are merged by time')
@@ -84,6 +78,7 @@ export function replayCommand(): Command {
       collect,
     )
     .option('--seed <number>', 'what emulated cells draw numbers from that no capture shows', wholeNumber, 1)
+    .option('--mtu <number>', 'MTU of the emulated underlay, 1500; as TAP=NUMBER of a single device', collect)
     .option('--kern-log <file>', 'write what the LOG rules log, as lines of kern.log')
     .option('--iptables-log <file>', 'write the JSON that iptables-logger makes of those lines')
     .option('--save-counters <directory>', "write each cell's filter rules with their counters, as iptables-save -c")
@@ -97,7 +92,11 @@ export function replayCommand(): Command {
     )
     .option('--connections <number>', 'most connections to remember', wholeNumber, DEFAULT_CONNECTIONS)
     .option('--top <number>', 'rows of the tables, or "all"', wholeNumber, DEFAULT_TOP)
-    .option('--fail-on <verdicts>', 'exit with 1 when a packet got one of these verdicts', verdictNames)
+    .option(
+      '--fail-on <verdicts>',
+      'exit with 1 when a packet got one of these verdicts; of emulated cells also missing, differ, extra',
+      failOnWords,
+    )
     .option('-q, --quiet', 'no report, only the files that were asked for');
   return addControlOptions(addSourceOptions(command))
     .addHelpText('after', HELP)
@@ -157,6 +156,10 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     await journeys(paths, sources, options);
     return;
   }
+  const contradiction = options.failOn?.find(isContradiction);
+  if (contradiction !== undefined)
+    throw new UsageError(`--fail-on ${contradiction} needs emulated cells: use it with --at or --tap`);
+  if (options.mtu !== undefined) throw new UsageError('--mtu is of emulated cells: use it with --at or --tap');
   const control = await loadControl(options, sources);
   const arena = reserve(ARENA_LIMIT) ?? heap;
   const dataplane = createDataplane(sources.foundation, sources.rules, {
@@ -222,11 +225,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     );
   }
   process.exitCode = exitCode(summary, playback, options, interruption.code);
-  // A read from a pipe that has nothing to give holds up even process.exit; the signal itself does not wait.
-  if (interruption.signal !== null) {
-    const { signal } = interruption;
-    process.stdout.write('', () => process.kill(process.pid, signal));
-  }
+  endBySignal(interruption);
 }
 
 /** Options that speak of what replay without emulated cells writes. */
@@ -237,7 +236,6 @@ const NOT_WITH_JOURNEYS = [
   'kernLog',
   'iptablesLog',
   'saveCounters',
-  'failOn',
   'policiesAt',
   'asgsAt',
   'agentRestartAt',
@@ -257,8 +255,11 @@ async function journeys(paths: readonly string[], sources: Sources, options: Rep
     at: options.at ?? [],
     tap: options.tap ?? [],
     seed: options.seed,
+    mtu: options.mtu ?? [],
     connections: options.connections,
     strictChecksums: options.strictChecksums === true,
+    top: options.top,
+    failOn: options.failOn ?? [],
     form,
   });
 }
@@ -276,52 +277,6 @@ function exitCode(summary: Summary, playback: Playback, options: ReplayOptions, 
   if (interrupted !== 0) return interrupted;
   const found = options.failOn?.some((verdict) => summary.verdicts[verdict]! > 0) ?? false;
   return found ? EXIT.FINDINGS : EXIT.DONE;
-}
-
-interface Interruption {
-  /** Exit code of the signal that came; 0 before. */
-  code: number;
-  signal: NodeJS.Signals | null;
-  /** Called when a signal comes. */
-  wake: () => void;
-  end: () => void;
-}
-
-/** `source`, which is at its end once a signal has come, even while a pipe has nothing to give. */
-const interruptible = (source: RecordSource, interruption: Interruption): RecordSource => ({
-  get epochNanoseconds() {
-    return source.epochNanoseconds;
-  },
-  get packets() {
-    return source.packets;
-  },
-  fill: (burst) => source.fill(burst),
-  refill: () =>
-    new Promise((resolve, reject) => {
-      interruption.wake = () => resolve(false);
-      source.refill().then(resolve, reject);
-    }),
-  close: () => source.close(),
-});
-
-/** SIGINT and SIGTERM stop the replay at the next burst, with outputs complete up to there; a second one ends at once. */
-function watchForInterruption(): Interruption {
-  const state: Interruption = { code: 0, signal: null, wake: () => undefined, end: () => undefined };
-  const listen = (signal: NodeJS.Signals, code: number): (() => void) => {
-    const listener = (): void => {
-      if (state.code !== 0) process.exit(code);
-      state.code = code;
-      state.signal = signal;
-      state.wake();
-    };
-    process.on(signal, listener);
-    return () => void process.off(signal, listener);
-  };
-  const stops = [listen('SIGINT', EXIT.INTERRUPTED), listen('SIGTERM', EXIT.TERMINATED)];
-  state.end = () => {
-    for (const stop of stops) stop();
-  };
-  return state;
 }
 
 interface Replayed {

@@ -37,7 +37,7 @@ export function ownEntry(emulation: Emulation, host: Host, frame: Frame): OwnEnt
 function errorAbout(emulation: Emulation, host: Host, frame: Frame): IcmpError {
   const { error } = host;
   ownEntry(emulation, host, frame);
-  error.identification = emulation.draws.identification(host.cell.index);
+  error.identification = emulation.draws.identification(host.cell.index, frame.view, frame.network, frame.end);
   error.groupFrame = Number(frame.cast !== CAST.HOST);
   error.broadcast = Number(frame.local === LOCAL.BROADCAST);
   return error;

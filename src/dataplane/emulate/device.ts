@@ -24,7 +24,8 @@ export interface Device {
   readonly cell: number;
   /** The number that rules know it by; 0 for a container's end. */
   readonly interface: number;
-  readonly mac: number;
+  /** That of an underlay device may be learned late. */
+  mac: number;
   readonly mtu: number;
   /** The host's own address on it. */
   readonly address: number;

@@ -6,8 +6,11 @@ import * as ipv4 from '../../wire/ipv4.ts';
 import { PROTOCOL } from '../../wire/protocol.ts';
 
 export interface Draws {
-  /** Identification, 1 to 65535, of an IPv4 packet that the cell numbered `cell` makes (ip_select_ident). */
-  identification(cell: number): number;
+  /**
+   * Identification, 1 to 65535, of an IPv4 packet that the cell numbered `cell` makes (ip_select_ident). It answers the IPv4
+   * packet at `network` in `view`, which ends at `end`; -1 for the outer packet of a tunnel.
+   */
+  identification(cell: number, view: DataView, network: number, end: number): number;
   /** What an ICMP error takes from its cell's bucket (icmp_global_consume): 0, 1 or 2. */
   credit(cell: number): number;
   /**

@@ -39,7 +39,7 @@ export const NO_REJECT = -2;
 
 export interface EmulationOptions {
   /** Leave UDP checksums of tunnels for the network card, as a capture on the sending host shows them. */
-  readonly partialChecksums: boolean;
+  partialChecksums: boolean;
   /** The underlay's network around a cell's address, and its router; 0 for none. */
   readonly underlayPrefixLength: number;
   readonly gateway: number;

@@ -34,9 +34,13 @@ export function forward(emulation: Emulation, host: Host, frame: Frame): void {
   }
 }
 
-/** ip_exceeds_mtu: a datagram that came in fragments is held against the largest of them. */
+/**
+ * ip_exceeds_mtu: a datagram that came in fragments is held against the largest of them, one that a card is to cut against
+ * its segments.
+ */
 function exceeds(frame: Frame, mtu: number): boolean {
   if (frame.end - frame.network <= mtu || ipv4.dontFragment(frame.view, frame.network) === 0) return false;
+  if (frame.segmentLength !== 0) return frame.segmentLength > mtu;
   return frame.largestFragment === 0 || frame.largestFragment > mtu;
 }
 

@@ -48,6 +48,11 @@ export interface Frame {
   verified: Verified;
   /** 1 when that checksum is left to a network card: the field holds the sum of the pseudo-header. */
   partial: number;
+  /**
+   * Length of the longest IPv4 packet of those that the frame stands for, which a network card is to cut it into
+   * (skb_gso_network_seglen); 0 for a single packet. It is kept from host to host, as virtual devices keep it.
+   */
+  segmentLength: number;
   /** 1 for a reset that belongs to the connection of the packet that a rule rejected (nf_ct_attach). */
   attached: number;
   /** Offsets of entries of record route and timestamp options that the way out still writes to; 0 for none. */
@@ -104,6 +109,7 @@ function createFrame(octetCount: number): Frame {
     redirect: REDIRECT.NO,
     verified: VERIFIED.NO,
     partial: 0,
+    segmentLength: 0,
     attached: 0,
     routeEntry: 0,
     timeEntry: 0,
@@ -134,6 +140,7 @@ export function take(pool: FramePool, length: number, cause: number): Frame {
   frame.rule = -1;
   frame.reason = 0;
   frame.ctstate = 0;
+  frame.segmentLength = 0;
   forget(frame);
   return frame;
 }

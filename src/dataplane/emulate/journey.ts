@@ -82,14 +82,22 @@ export const tapNamed = (emulation: Emulation, name: string): number =>
 
 /**
  * Put a frame in at the tap of the device numbered `device` at `time`, and run until nothing moves any more: until all
- * that can happen at that time has happened. Timers that were due before run first. Gives the packet's number, or 0 when
- * `octets` is longer than any frame.
+ * that can happen at that time has happened. Timers that were due before run first. `segmentLength` is that of a frame
+ * that stands for several packets, which a network card is to cut it into. Gives the packet's number, or 0 when `octets` is
+ * longer than any frame.
  */
-export function inject(emulation: Emulation, device: number, octets: Uint8Array, time: number): number {
+export function inject(
+  emulation: Emulation,
+  device: number,
+  octets: Uint8Array,
+  time: number,
+  segmentLength = 0,
+): number {
   if (octets.length > LONGEST_FRAME) return 0;
   advance(emulation, time);
   const frame = take(emulation.frames, octets.length, 0);
   append(frame, octets, 0, octets.length);
+  frame.segmentLength = segmentLength;
   const { packet } = frame;
   arrive(emulation, frame, device);
   advance(emulation, time);

@@ -41,7 +41,8 @@ export function output(emulation: Emulation, host: Host, frame: Frame): void {
 /** Fit `frame` to its device (ip_finish_output, ip_fragment). */
 function finish(emulation: Emulation, host: Host, frame: Frame): void {
   const device = emulation.devices[frame.out]!;
-  const length = frame.end - frame.network;
+  // ip_finish_output_gso: a card cuts it, if its segments fit.
+  const length = frame.segmentLength === 0 ? frame.end - frame.network : frame.segmentLength;
   if (length <= device.mtu && frame.largestFragment === 0) {
     toNeighbour(emulation, host, frame, device);
     return;

@@ -32,6 +32,7 @@ export function vxlanReceive(emulation: Emulation, host: Host, frame: Frame, at:
   if (vxlan.groupPolicy(view, at) === 1) frame.mark = vxlan.mark(view, at);
   frame.at = vxlan.payloadStart(view, at);
   frame.end = end;
+  if (frame.segmentLength !== 0) frame.segmentLength -= frame.at + ethernet.HEADER_LENGTH - frame.network;
   handOnCongestion(view, frame, outerEcn);
   forget(frame);
   frame.verified = VERIFIED.VALID;

@@ -59,13 +59,14 @@ export function encapsulate(emulation: Emulation, host: Host, frame: Frame): boo
   frame.network = frame.at;
   outerIp.ecn = ecn;
   outerIp.totalLength = frame.end - frame.at;
-  outerIp.identification = emulation.draws.identification(host.cell.index);
+  outerIp.identification = emulation.draws.identification(host.cell.index, view, -1, frame.end);
   outerIp.source = host.cell.underlay;
   outerIp.destination = remote;
   outerIp.headerChecksum = 0;
   ipv4.encode(outerIp, view, frame.network);
   writeHeaderChecksum(view, frame.network);
   writeUdpChecksum(emulation, host, frame, inner);
+  if (frame.segmentLength !== 0) frame.segmentLength += inner - frame.network;
   forget(frame);
   frame.device = -1;
   frame.cast = CAST.HOST;
@@ -77,6 +78,11 @@ function writeUdpChecksum(emulation: Emulation, host: Host, frame: Frame, inner:
   const at = network + ipv4.HEADER_LENGTH;
   const pseudo = checksum.pseudo4(host.cell.underlay, outerIp.destination, PROTOCOL.UDP, end - at);
   const isFinal = !emulation.options.partialChecksums || end - network > host.underlay.mtu;
+  if (frame.segmentLength !== 0) {
+    // udp_set_csum: each segment will have one of its own.
+    udp.setChecksum(view, at, checksum.fold(pseudo));
+    return;
+  }
   const unfinished = partialInside(emulation, frame, inner);
   if (unfinished >= 0) udp.setChecksum(view, at, localOffload(view, at, inner, unfinished, pseudo));
   else if (isFinal) udp.setChecksum(view, at, nonZero(checksum.complement(pseudo + checksum.sum(view, at, end))));

@@ -173,7 +173,7 @@ export function travelAs(
     return value;
   };
   const noting: Draws = {
-    identification: (cell) => noted(first.identification(cell)),
+    identification: (cell, view, network, end) => noted(first.identification(cell, view, network, end)),
     sourcePort: (cell, view, network, end) => noted(first.sourcePort(cell, view, network, end)),
     credit: () => 0,
   };
@@ -182,7 +182,7 @@ export function travelAs(
   const second = countingDraws();
   const known = (value: number): number => drawn.get(value) ?? value;
   return travel(setup, inputs, {
-    identification: (cell) => known(second.identification(cell)),
+    identification: (cell, view, network, end) => known(second.identification(cell, view, network, end)),
     sourcePort: (cell, view, network, end) => known(second.sourcePort(cell, view, network, end)),
     credit: () => 0,
   });

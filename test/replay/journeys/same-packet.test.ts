@@ -1,8 +1,8 @@
 /** Which frames are the same packet: what hops, tunnels and cards change does not count, what senders choose does. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { nameOf } from '../../src/replay/same-packet.ts';
-import { ethernet, ipv4, silkMac, tcp, udp } from '../dataplane/packets.ts';
+import { nameOf } from '../../../src/replay/journeys/same-packet.ts';
+import { ethernet, ipv4, silkMac, tcp, udp } from '../../dataplane/packets.ts';
 
 const test = suite('replay/same-packet');
 const ENDS = { source: '10.255.1.4', destination: '10.255.2.7' };

@@ -12,18 +12,23 @@
  * payload: ports, sequence numbers, quoted headers. An outer fragment behind the first has no inner packet in it: it is
  * named after its outer header.
  */
-import * as ethernet from '../wire/ethernet.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import { ETHER_TYPE, PROTOCOL } from '../wire/protocol.ts';
-import * as udp from '../wire/udp.ts';
-import * as vxlan from '../wire/vxlan.ts';
+import * as ethernet from '../../wire/ethernet.ts';
+import * as ipv4 from '../../wire/ipv4.ts';
+import { ETHER_TYPE, PROTOCOL } from '../../wire/protocol.ts';
+import * as udp from '../../wire/udp.ts';
+import * as vxlan from '../../wire/vxlan.ts';
 
-/** Payload octets that are looked at: a quoted header with its ports, or a TCP header with its options. */
-const LOOKED_AT = 60;
+/**
+ * Payload octets that are looked at: an ICMP error with the header and the ports that it quotes. More would not tell packets
+ * apart, and would lose those that a capture cut.
+ */
+const LOOKED_AT = 36;
 const IDENTIFICATION = 4;
 const PROTOCOL_FIELD = 9;
 const SOURCE = 12;
+const DESTINATION = 16;
 const ADDRESSES_END = 20;
+const PORT_LENGTH = 2;
 const TCP_CHECKSUM = 16;
 const UDP_CHECKSUM = 6;
 
@@ -70,20 +75,29 @@ export function nameOf(view: DataView, at: number, end: number, vxlanPort: numbe
 }
 
 /** The name of the packet whose whole IPv4 header is at `network`. */
-export function nameOfPacket(view: DataView, network: number, end: number): string {
+export const nameOfPacket = (view: DataView, network: number, end: number): string => spell(view, network, end, false);
+
+/** The same without what a masquerade changes: source address and source port. */
+export const nameBehindMasquerade = (view: DataView, network: number, end: number): string =>
+  spell(view, network, end, true);
+
+function spell(view: DataView, network: number, end: number, isMasked: boolean): string {
   const payload = ipv4.payloadStart(view, network);
   const last = Math.min(end, payload + LOOKED_AT, Math.max(network + ipv4.totalLength(view, network), payload));
   const isDrawn = ipv4.protocol(view, network) === PROTOCOL.ICMP;
   const skipped = checksumField(view, network);
+  const hasPorts = skipped >= 0;
   let name = `${ipv4.totalLength(view, network) - ipv4.headerLength(view, network)}/`;
   for (let i = IDENTIFICATION; i < IDENTIFICATION + 4; i++) name += isDrawn && i < 6 ? '-' : hex(view, network + i);
   name += hex(view, network + PROTOCOL_FIELD);
-  for (let i = SOURCE; i < ADDRESSES_END; i++) name += hex(view, network + i);
-  for (let i = payload; i < last; i++) {
+  for (let i = isMasked ? DESTINATION : SOURCE; i < ADDRESSES_END; i++) name += hex(view, network + i);
+  for (let i = isMasked && hasPorts ? payload + PORT_LENGTH : payload; i < last; i++) {
     const field = i - payload - skipped;
     if (skipped < 0 || field < 0 || field > 1) name += hex(view, i);
   }
   return name;
 }
 
-const hex = (view: DataView, at: number): string => view.getUint8(at).toString(16).padStart(2, '0');
+const HEX = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'));
+
+const hex = (view: DataView, at: number): string => HEX[view.getUint8(at)]!;
