@@ -1,10 +1,12 @@
 /**
  * Fragments: IPv4 datagrams put together again before connection tracking sees them.
  *
- * As Linux does it (net/ipv4/ip_fragment.c, net/ipv4/inet_fragment.c): fragments wait in a queue for 30 seconds; an exact
- * duplicate is dropped alone, an overlap ends the whole queue (RFC 5722's rule, taken over for IPv4 in 2018); the mark
- * is that of the offset-0 fragment, whatever came with the others. Every fragment that waits is kept with its octets
- * and its place in the capture, so that it can be told later what became of it.
+ * As Linux does it (net/ipv4/ip_fragment.c, net/ipv4/inet_fragment.c): fragments wait in a queue for 30 seconds; an overlap
+ * ends the whole queue (RFC 5722's rule, taken over for IPv4 in 2018), but a fragment that lies within one run of the queue
+ * is a duplicate, dropped alone. A fragment prolongs a run only behind the last one; others begin runs of their own, so that
+ * the order of arrival decides whether octets known from two fragments are a duplicate or an overlap. The mark is that of
+ * the offset-0 fragment, whatever came with the others. Every fragment that waits is kept with its octets and its place in
+ * the capture, so that it can be told later what became of it.
  *
  * Fragments are the exception on the packet path: this file allocates per fragment, within the bound MEMORY_LIMIT.
  */
@@ -25,7 +27,7 @@ export interface HeldFrame {
   /** The captured octets of the fragment itself: IPv4 header, then payload. */
   readonly datagram: Uint8Array;
   readonly headerLength: number;
-  /** Place of its payload in the datagram; `to` is exclusive and as the header declares it. */
+  /** Place of its payload in the datagram; `to` is exclusive and follows from the declared length. */
   readonly from: number;
   readonly to: number;
   readonly mark: number;
@@ -46,11 +48,20 @@ export interface HeldFrame {
   readonly companions: readonly HeldFrame[];
 }
 
+/** Octets that came in order (FRAG_CB's frag_run_len); `to` is exclusive. */
+interface Run {
+  readonly from: number;
+  to: number;
+}
+
 interface Queue {
   readonly key: string;
   readonly frames: HeldFrame[];
-  /** Length of the whole payload, once the last fragment is here; -1 before. */
-  total: number;
+  /** In order of their place in the datagram; they never overlap. */
+  readonly runs: Run[];
+  /** Where the payload ends, as far as known; the end itself once `hasLast` (q.len, INET_FRAG_LAST_IN). */
+  length: number;
+  hasLast: boolean;
   readonly deadline: number;
 }
 
@@ -77,33 +88,52 @@ export function add(fragments: Fragments, frame: HeldFrame, identification: numb
   const key = keyOf(frame, identification);
   let queue = fragments.queues.get(key);
   if (queue === undefined) {
-    queue = { key, frames: [], total: -1, deadline: frame.time + LIFETIME };
+    queue = { key, frames: [], runs: [], length: 0, hasLast: false, deadline: frame.time + LIFETIME };
     fragments.queues.set(key, queue);
   }
-  if (queue.frames.some((other) => other.from === frame.from && other.to === frame.to)) return ADDED.DUPLICATE;
-  const overlaps = queue.frames.some((other) => frame.from < other.to && other.from < frame.to);
-  const beyond =
-    (queue.total >= 0 && (frame.to > queue.total || (!more && frame.to !== queue.total))) ||
-    (!more && queue.frames.some((other) => other.to > frame.to));
-  const empty = frame.to === frame.from;
+  const fits = declareEnd(queue, frame.to, more) && frame.to > frame.from;
+  const outcome = fits ? place(queue.runs, frame.from, frame.to) : ADDED.OVERLAP;
+  if (outcome === ADDED.DUPLICATE) return outcome;
   queue.frames.push(frame);
   fragments.octets += weight(frame);
-  if (overlaps || beyond || empty) {
-    end(fragments, queue);
-    return ADDED.OVERLAP;
-  }
-  if (!more) queue.total = frame.to;
-  if (!isComplete(queue)) return ADDED.WAITS;
+  if (outcome === ADDED.WAITS && !isComplete(queue)) return outcome;
   end(fragments, queue);
-  return ADDED.COMPLETE;
+  return outcome === ADDED.WAITS ? ADDED.COMPLETE : outcome;
+}
+
+/**
+ * Hold the end of a fragment against what is known of the datagram's (ip_frag_queue); false when they contradict. A fragment
+ * that turns out a duplicate has had its say, too.
+ */
+function declareEnd(queue: Queue, to: number, more: boolean): boolean {
+  if ((queue.hasLast && to > queue.length) || (!more && to < queue.length)) return false;
+  queue.length = Math.max(queue.length, to);
+  queue.hasLast ||= !more;
+  return true;
+}
+
+/** Find the octets a place among the runs (inet_frag_queue_insert): WAITS, DUPLICATE or OVERLAP. */
+function place(runs: Run[], from: number, to: number): number {
+  const last = runs.at(-1);
+  if (last === undefined || to > last.to) {
+    if (last !== undefined && from < last.to) return ADDED.OVERLAP;
+    if (last !== undefined && from === last.to) last.to = to;
+    else runs.push({ from, to });
+    return ADDED.WAITS;
+  }
+  const next = runs.findIndex((run) => from < run.to);
+  const run = runs[next]!;
+  if (to > run.from) return from >= run.from && to <= run.to ? ADDED.DUPLICATE : ADDED.OVERLAP;
+  runs.splice(next, 0, { from, to });
+  return ADDED.WAITS;
 }
 
 const weight = (frame: HeldFrame): number =>
   frame.companions.reduce((sum, one) => sum + one.octets.length, frame.octets.length + frame.datagram.length);
 
-/** Pieces never overlap, so they are whole when their lengths add up. */
-const isComplete = (queue: Queue): boolean =>
-  queue.total >= 0 && queue.frames.reduce((sum, frame) => sum + frame.to - frame.from, 0) === queue.total;
+/** Runs never overlap, so they are whole when their lengths add up. */
+const isComplete = ({ runs, length, hasLast }: Queue): boolean =>
+  hasLast && runs.reduce((sum, run) => sum + run.to - run.from, 0) === length;
 
 function end(fragments: Fragments, queue: Queue): void {
   fragments.queues.delete(queue.key);

@@ -91,12 +91,14 @@ function heldFrame(
   const { records } = burst;
   const headerLength = ipv4.headerLength(view, stack.network);
   const octets = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  const payload = stack.wireEnd - stack.network - headerLength;
   return {
     octets: records.octets.slice(records.at[i], records.end[i]),
     datagram: octets.slice(stack.network, stack.end),
     headerLength,
     from: stack.fragmentOffset,
-    to: stack.fragmentOffset + stack.wireEnd - stack.network - headerLength,
+    // What is not the last fragment is cut to a multiple of 8 octets (ip_frag_queue).
+    to: stack.fragmentOffset + (stack.moreFragments === 1 ? payload & ~7 : payload),
     mark,
     tag: burst.tag[i]!,
     cell: burst.cell[i]!,

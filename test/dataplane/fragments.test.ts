@@ -115,6 +115,31 @@ test('an exact duplicate is dropped alone', async () => {
   assert.equal(await judged([first!, first!, second!]), [DELIVERED, 'drop fragment.duplicate', DELIVERED]);
 });
 
+test('a fragment within octets that came in order is a duplicate; within those of two runs it is an overlap', async () => {
+  const payload = datagram(72);
+  const piece = (id: number, from: number, to: number): Uint8Array => fragmentOf(payload, { from, to }, id);
+  identification += 2;
+  const [ordered, reversed] = [identification - 1, identification];
+  const places = [
+    [0, 24],
+    [24, 48],
+  ] as const;
+  assert.equal(
+    await judged([
+      ...places.map(([from, to]) => piece(ordered, from, to)),
+      piece(ordered, 16, 32),
+      piece(ordered, 48, 72),
+    ]),
+    [DELIVERED, DELIVERED, 'drop fragment.duplicate', DELIVERED],
+  );
+  assert.equal(
+    (await judged([...places.toReversed().map(([from, to]) => piece(reversed, from, to)), piece(reversed, 16, 32)])).at(
+      -1,
+    ),
+    OVERLAP,
+  );
+});
+
 test('an overlap ends the datagram; what comes later waits in vain', async () => {
   const payload = datagram(96);
   identification += 1;

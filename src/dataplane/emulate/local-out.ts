@@ -15,7 +15,8 @@ export function localOut(emulation: Emulation, host: Host, frame: Frame): void {
   const { packet, outcome } = emulation.dataplane;
   const { reason, rule } = frame;
   routeOutput(emulation, host, frame);
-  if (frame.local !== LOCAL.NO || frame.out < 0) {
+  // A broadcast leaves by its device. That the host hears it, too (ip_mc_output), shows nowhere: no device sees the copy.
+  if (frame.local === LOCAL.ADDRESS || frame.out < 0) {
     drop(emulation, frame, host.cell.index, REASON.ROUTE_NONE);
     return;
   }

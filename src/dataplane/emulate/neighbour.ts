@@ -14,7 +14,7 @@ import { sendError } from './answer.ts';
 import { DEVICE, type Device } from './device.ts';
 import type { Emulation, Host } from './emulation.ts';
 import { drop } from './end.ts';
-import { type Frame, take } from './frame.ts';
+import { type Frame, LOCAL, take } from './frame.ts';
 
 export interface Neighbour {
   readonly device: Device;
@@ -65,6 +65,7 @@ function neighbourAt(emulation: Emulation, device: Device, address: number): Nei
 
 /** Hardware address of the next hop of `frame` on `device`. -1 when nobody has it: then the frame waits there. */
 export function resolve(emulation: Emulation, frame: Frame, device: Device): number {
+  if (frame.local === LOCAL.BROADCAST) return BROADCAST;
   if (device.kind === DEVICE.VETH) return containerMac(device.container);
   const neighbour = neighbourAt(emulation, device, frame.nextHop);
   if (neighbour.mac >= 0) return neighbour.mac;

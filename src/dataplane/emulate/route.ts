@@ -13,7 +13,7 @@ import { lookup } from '../../foundation/directory.ts';
 import { HOST_VETH_ADDRESS } from '../../foundation/lease.ts';
 import { contains, maskOf } from '../../wire/address.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
-import { ACCEPTED, ipv4Source } from '../decapsulate.ts';
+import { ACCEPTED, broadcastOf, ipv4Source } from '../decapsulate.ts';
 import { ROUTE, route } from '../forward.ts';
 import { REASON } from '../verdict.ts';
 import { DEVICE, type Device } from './device.ts';
@@ -79,7 +79,7 @@ function lookUp(emulation: Emulation, host: Host, destination: number): void {
       lookUpUnderlay(emulation, host, destination);
       break;
     default:
-      answer(-1, destination, LOCAL.BROADCAST);
+      answer(destination === broadcastOf(host.cell) ? host.vtep.index : -1, destination, LOCAL.BROADCAST);
   }
 }
 
@@ -105,12 +105,19 @@ export function routeInput(emulation: Emulation, host: Host, frame: Frame, devic
   if (way.local === LOCAL.BROADCAST && isGroup(destination)) return REASON.HOST_BROADCAST;
   if (device.reversePath === 1 && !comesFrom(emulation, host, source, device)) return REASON.IP4_REVERSE_PATH;
   const turnsBack = frame.local === LOCAL.NO && frame.out === device.index;
+  if (turnsBack && isBroadcast(emulation, host, source)) return REASON.IP4_INVALID_SOURCE;
   if (turnsBack && isDirect(emulation, host, source, device)) frame.redirect = REDIRECT.SENT;
   return ACCEPTED;
 }
 
 /** Multicast and reserved addresses: nobody on a cell listens there. */
 const isGroup = (destination: number): boolean => destination >= FIRST_MULTICAST && destination !== LIMITED_BROADCAST;
+
+/** Whether `address` is the broadcast address of a network of the host. As a source it is refused only where a packet turns back. */
+function isBroadcast(emulation: Emulation, host: Host, address: number): boolean {
+  lookUp(emulation, host, address);
+  return way.local === LOCAL.BROADCAST;
+}
 
 /** Whether answers to `source` would go out by `device`. */
 function comesFrom(emulation: Emulation, host: Host, source: number, device: Device): boolean {
@@ -147,5 +154,7 @@ export function preferredSource(emulation: Emulation, host: Host, destination: n
 export function sourceTowards(emulation: Emulation, host: Host, frame: Frame): number {
   const { view, network } = frame;
   if (frame.local === LOCAL.ADDRESS) return ipv4.destination(view, network);
-  return preferredSource(emulation, host, ipv4.source(view, network));
+  const source = ipv4.source(view, network);
+  if (!isBroadcast(emulation, host, source)) return preferredSource(emulation, host, source);
+  return way.device < 0 ? 0 : emulation.devices[way.device]!.address;
 }

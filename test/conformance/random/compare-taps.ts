@@ -49,7 +49,7 @@ function isTimer(octets: Uint8Array, known: Known): boolean {
 }
 
 export function compareTaps(one: Case, kernel: KernelResult): Comparison {
-  const ours = emulate(one, kernel.times);
+  const ours = emulate(one, kernel.times, kernel.origin);
   const frames = one.steps.filter((step) => step.kind === 'frame');
   const known = knownOf(frames);
   const mismatches: Mismatch[] = [];

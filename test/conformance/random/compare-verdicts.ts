@@ -46,7 +46,7 @@ export function compareVerdicts(one: Case, kernel: KernelResult): Comparison {
   for (const cell of createWorld(foundationOf(one)).cells) {
     const all = arrivalsAt(kernel, cell);
     const fed = epochsOf(kernel, cell, all);
-    const judged = judgeCell(one, cell.name, fed, kernel.times[0] ?? 0n);
+    const judged = judgeCell(one, cell.name, fed, kernel.origin);
     for (const [arrival, judgement] of judgedArrivals(all, fed, judged)) {
       compared += 1;
       count(reasons, judgement.reason);

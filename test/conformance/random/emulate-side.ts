@@ -85,8 +85,8 @@ function passedOf(emulation: Emulation, passages: readonly Passage[]): Passed[] 
   });
 }
 
-/** Run `one` through emulated cells; `times` are those at which the kernel got its frames. */
-export function emulate(one: Case, times: readonly bigint[]): Emulated {
+/** Run `one` through emulated cells; `times` are those at which the kernel got its frames, `origin` counts as 0. */
+export function emulate(one: Case, times: readonly bigint[], origin: bigint): Emulated {
   let clock: Emulation | null = null;
   const first = firstEpoch(one);
   const { emulation, record } = createFor(one, first, () => clock?.now ?? 0);
@@ -103,7 +103,7 @@ export function emulate(one: Case, times: readonly bigint[]): Emulated {
       devices.set(step.at, device);
       record.passages.length = 0;
       record.fates.length = 0;
-      inject(emulation, device, Buffer.from(step.octets, 'hex'), Number(times[steps.length]! - times[0]!));
+      inject(emulation, device, Buffer.from(step.octets, 'hex'), Number(times[steps.length]! - origin));
       steps.push(passedOf(emulation, record.passages));
       reasons.push(record.fates.map(({ reason }) => REASONS[reason]!.code));
     } else if (step.kind === 'pause') {
@@ -114,7 +114,7 @@ export function emulate(one: Case, times: readonly bigint[]): Emulated {
         settled = epoch;
         changes += 1;
       }
-      epoch = nextEpoch(one, settled, step, changes);
+      epoch = nextEpoch(one, epoch, settled, step, changes);
       changeRules(emulation, epoch);
     }
   }

@@ -5,8 +5,8 @@
 import { create as createRecords } from '../../../src/capture/burst.ts';
 import { type Burst, create as createBurst, HELD } from '../../../src/dataplane/burst.ts';
 import type { Cell } from '../../../src/dataplane/cell.ts';
-import { BACK, ENTRY_WORDS, SAID } from '../../../src/dataplane/conntrack.ts';
 import type { Dataplane } from '../../../src/dataplane/dataplane.ts';
+import { exchange } from '../../../src/dataplane/exchange.ts';
 import { finish, judge } from '../../../src/dataplane/judge.ts';
 import { fill as fillLate } from '../../../src/dataplane/late.ts';
 import { createDataplane } from '../../../src/dataplane/setup.ts';
@@ -32,18 +32,14 @@ export interface JudgedEpoch {
 
 const OPTIONS = { vxlanPort: 4789, strictChecksums: true, windows: true, connectionLimit: 1 << 20 };
 
-/** A dataplane with the rules of `epoch`, which knows the connections and waiting fragments of `before`. */
-function enterEpoch(one: Case, epoch: Epoch, cell: string, before: Dataplane | null): Dataplane {
-  const rules = new Map([...epoch.rules].map(([name, ruleset]) => [name, { ruleset, backend: one.backend }]));
-  const fresh = createDataplane(epoch.foundation, rules, { ...OPTIONS, judged: [cell] });
-  if (before === null) return fresh;
-  // What a connection's last packet was told belongs to rules that are gone.
-  const { words } = before.connections;
-  for (let at = 0; at < words.length; at += ENTRY_WORDS) {
-    words[at + SAID] = 0;
-    words[at + SAID + BACK] = 0;
+/** A dataplane with the rules of `epoch`: that of the epoch before, in which only the rules are others. */
+function enterEpoch(one: Case, epoch: Epoch, name: string, before: Dataplane | null): Dataplane {
+  if (before !== null) {
+    exchange(before, before.cells.find((cell) => cell.name === name)!, epoch.rules.get(name)!);
+    return before;
   }
-  return { ...fresh, connections: before.connections, fragments: before.fragments, late: before.late };
+  const rules = new Map([...epoch.rules].map(([cell, ruleset]) => [cell, { ruleset, backend: one.backend }]));
+  return createDataplane(epoch.foundation, rules, { ...OPTIONS, judged: [name] });
 }
 
 function ruleName(dataplane: Dataplane, cell: number, rule: number): string {

@@ -25,6 +25,8 @@ export interface EpochResult {
 export interface KernelResult {
   /** When each frame was put on its wire, in nanoseconds since 1970. */
   readonly times: readonly bigint[];
+  /** The moment that counts as 0. */
+  readonly origin: bigint;
   readonly epochs: readonly EpochResult[];
   /** What `conntrack -L` prints, by cell name. */
   readonly connections: ReadonlyMap<string, string>;
@@ -121,12 +123,14 @@ export async function runOnKernel(one: Case, liberal: boolean): Promise<KernelRe
 }
 
 /**
- * A packet socket shares octets with the packet; when fragments go on together the kernel changes theirs in place, and the
- * socket shows the MAC addresses and TTL of the way out. So the first frame that a step's wire shows is replaced by what was
- * put on it.
+ * A packet socket shares octets with the packet. Where the kernel changes them in place (congestion marks, the headers of
+ * fragments that go on together), the socket shows what came of it. So what a step's wire shows is replaced by what was put on
+ * it. That is known by its length and its end: a timer of a cell may have sent a frame before it.
  */
 function restorer(one: Case, world: World): (event: Event) => Event {
-  const frames = one.steps.filter((step) => step.kind === 'frame');
+  const frames = one.steps
+    .filter((step) => step.kind === 'frame')
+    .map(({ at, octets }) => ({ at, octets: Buffer.from(octets, 'hex') }));
   const seen = new Set<number>();
   const isEntry = ({ cell, device, outgoing }: Event, at: string): boolean => {
     if (outgoing) return false;
@@ -134,11 +138,14 @@ function restorer(one: Case, world: World): (event: Event) => Event {
     if (container === undefined) return cell === at && device === 'eth0';
     return cell === container.cell.name && device === hostVeth(parseIpv4(container.address)!);
   };
+  const isSame = (event: Uint8Array, put: Buffer): boolean =>
+    event.length === put.length && put.subarray(-8).equals(event.subarray(-8));
   return (event) => {
     const frame = frames[event.step];
-    if (frame === undefined || seen.has(event.step) || !isEntry(event, frame.at)) return event;
+    if (frame === undefined || seen.has(event.step)) return event;
+    if (!isEntry(event, frame.at) || !isSame(event.octets, frame.octets)) return event;
     seen.add(event.step);
-    return { ...event, octets: Buffer.from(frame.octets, 'hex') };
+    return { ...event, octets: frame.octets };
   };
 }
 
@@ -174,7 +181,7 @@ async function runSteps(one: Case, first: Epoch, lab: Lab, world: World, wires: 
           settled = epoch;
           changes += 1;
         }
-        epoch = nextEpoch(one, settled, step, changes);
+        epoch = nextEpoch(one, epoch, settled, step, changes);
         for (const [cell, document] of epoch.documents) restore(lab, cell, document);
         before = countsOf(lab, world);
         break;
@@ -184,5 +191,5 @@ async function runSteps(one: Case, first: Epoch, lab: Lab, world: World, wires: 
   const connections = new Map(
     world.cells.map(({ name }) => [name, lab.onCell(name, 'conntrack', ['-L', '-o', 'extended']).stdout]),
   );
-  return { times: wires.times, epochs, connections };
+  return { times: wires.times, origin: wires.origin(), epochs, connections };
 }

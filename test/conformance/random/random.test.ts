@@ -64,8 +64,10 @@ test('policies change in three stages: both chains, both filled, the new one alo
   )!;
   const first = firstEpoch(one);
   const changes = one.steps.filter((step) => step.kind === 'policies').slice(0, 3);
+  let epoch = first;
   const chains = changes.map((step) => {
-    const tables = nextEpoch(one, first, step, 1).rules.get('cell0')!.tables;
+    epoch = nextEpoch(one, epoch, first, step, 1);
+    const { tables } = epoch.rules.get('cell0')!;
     const filter = tables.find(({ name }) => name === 'filter')!.chains;
     return filter.filter(({ name }) => name.startsWith('vpa--'));
   });

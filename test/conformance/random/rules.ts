@@ -60,8 +60,19 @@ function besides(old: Ruleset, fresh: Chain): Ruleset {
   });
 }
 
-/** What comes after `before`, in which only the chain `settled` of the agent stood. `changes` counts policy changes. */
-export function nextEpoch(one: Case, settled: Epoch, step: PoliciesStep, changes: number): Epoch {
+/** The rules without the chain `gone` and the jumps to it. */
+const without = (ruleset: Ruleset, gone: string): Ruleset =>
+  withFilter(ruleset, (chain) => {
+    if (chain.name === gone) return [];
+    const rules = chain.rules.filter(({ target }) => target?.kind !== 'jump' || target.chain !== gone);
+    return [{ ...chain, rules }];
+  });
+
+/**
+ * What comes after `before`; only the agent's chain of `settled` stood when policies began to change. `changes` counts their
+ * changes. Rules that stay are the same objects, as `exchange` wants them.
+ */
+export function nextEpoch(one: Case, before: Epoch, settled: Epoch, step: PoliciesStep, changes: number): Epoch {
   const foundation = foundationOf(one, step.policies);
   const rules = new Map<string, Ruleset>();
   const documents = new Map<string, string>();
@@ -81,7 +92,7 @@ export function nextEpoch(one: Case, settled: Epoch, step: PoliciesStep, changes
         documents.set(name, document(...fresh.rules.map((rule) => printRule(fresh.name, rule))));
         break;
       case 'removed':
-        rules.set(name, target);
+        rules.set(name, without(before.rules.get(name)!, gone));
         documents.set(name, document(`-D FORWARD -j ${gone}`, `-F ${gone}`, `-X ${gone}`));
         break;
     }

@@ -7,6 +7,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { NANOSECONDS_PER_JIFFY } from '../../../src/rules/limit.ts';
 import { LabError } from '../lab-shell.ts';
 
 /** A frame at a device of a cell. */
@@ -35,15 +36,22 @@ export interface WireLab {
   readonly send: (frames: readonly { readonly port: string; readonly octets: string }[]) => Promise<Event[]>;
   /** When each frame was put on its wire, in nanoseconds since 1970. */
   readonly times: readonly bigint[];
+  /** The moment that counts as 0: a tick of the kernel not long before the first frame. */
+  readonly origin: () => bigint;
   readonly close: () => Promise<void>;
 }
 
 /**
  * Lines in: `S PORT HEX` sends, `Q` waits until all is quiet and answers `Q DROPPED`. Lines out, one an event:
- * `CELL DEVICE PACKET-TYPE NANOSECONDS HEX`, and `S NANOSECONDS` before what a frame caused. VLAN tags that the kernel took off are put back.
+ * `CELL DEVICE PACKET-TYPE NANOSECONDS HEX`, and `S NANOSECONDS SINCE-TICK` before what a frame caused. VLAN tags that the kernel
+ * took off are put back.
+ *
+ * Limits count in jiffies, which the kernel begins at whole multiples of a tick on its monotonic clock. No frame is sent when
+ * a tick is near, so that the time of sending says in which jiffy the frame was dealt with.
  */
 const PROGRAM = `
 import ctypes, json, os, select, socket, struct, sys, time
+TICK, NEAR = ${NANOSECONDS_PER_JIFFY}, 400000
 SOL_PACKET, AUXDATA, STATISTICS, RCVBUFFORCE, TIMESTAMPNS = 263, 8, 6, 33, 35
 libc = ctypes.CDLL(None, use_errno=True)
 home = os.open('/proc/self/ns/net', os.O_RDONLY)
@@ -99,7 +107,8 @@ def drain(milliseconds):
 for line in sys.stdin:
     words = line.split()
     if words[0] == 'S':
-        out.write('S %d\\n' % time.time_ns())
+        while not NEAR < time.monotonic_ns() % TICK < TICK - NEAR: pass
+        out.write('S %d %d\\n' % (time.time_ns(), time.monotonic_ns() % TICK))
         ports[words[1]].send(bytes.fromhex(words[2]))
         drain(0)
     else:
@@ -132,6 +141,7 @@ export function openWires(wires: Wires): WireLab {
   child.stderr.setEncoding('utf8').on('data', (text: string) => said.push(text));
   const lines = createInterface({ input: child.stdout });
   const times: bigint[] = [];
+  let origin = 0n;
   let events: Event[] = [];
   let waiting: { done: (events: Event[]) => void; failed: (error: Error) => void } | undefined;
   const fail = (why: string): void => {
@@ -148,7 +158,9 @@ export function openWires(wires: Wires): WireLab {
   });
   lines.on('line', (line) => {
     if (line.startsWith('S ')) {
-      times.push(BigInt(line.slice(2)));
+      const [, time, sinceTick] = line.split(' ');
+      if (times.length === 0) origin = BigInt(time!) - BigInt(sinceTick!);
+      times.push(BigInt(time!));
       return;
     }
     if (!line.startsWith('Q ')) {
@@ -167,6 +179,7 @@ export function openWires(wires: Wires): WireLab {
   child.stdin.on('error', (error) => fail(error.message));
   return {
     times,
+    origin: () => origin,
     send: (frames) =>
       new Promise((done, failed) => {
         waiting = { done, failed };
