@@ -156,6 +156,125 @@
               (i32.add (i32.load (i32.load (local.get $back))) (i32.load offset=32 (i32.load offset=4 (local.get $back))))))
           (local.set $back (i32.add (local.get $back) (i32.const 8)))
           (br $sums))))
+    ;; Rows that no entry was seen for will walk the rules: the slot of the first tuple that their key leads to, the entry and
+    ;; the way that it names, and what is noted of the way.
+    (local.set $next (local.get $first))
+    (local.set $end
+      (i32.add (local.get $first) (i32.shl (i32.sub (local.get $to) (local.get $from)) (i32.const 3))))
+    (local.set $row
+      (i32.add (i32.load (local.get $c)) (i32.shl (local.get $from) (i32.const 2))))
+    (local.set $first (i32.load offset=72 (local.get $c)))
+    (local.set $back (local.get $first))
+    (local.set $word (i32.load offset=120 (local.get $c)))
+    (loop $unknown
+      (if (i32.lt_u (local.get $next) (local.get $end))
+        (then
+          (if (i32.eqz (i32.load offset=4 (local.get $next)))
+            (then
+              (local.set $at (i32.load (local.get $row)))
+              (if (i32.ge_u (i32.sub (i32.load offset=1024 (local.get $row)) (local.get $at)) (i32.const 92))
+                (then
+                  (local.set $at (i32.add (local.get $at) (local.get $frames)))
+                  (local.set $lanes
+                    (i8x16.shuffle 3 2 1 0 7 6 5 4 11 10 9 8 15 14 13 12
+                      (v128.load offset=76 (local.get $at)) (v128.load offset=76 (local.get $at))))
+                  ;; $ports is the mark here, $slot the hash.
+                  (local.set $ports (i32.load offset=42 (local.get $at)))
+                  (local.set $ports
+                    (i32.and
+                      (i32.or
+                        (i32.and (i32.rotl (local.get $ports) (i32.const 8)) (i32.const 0x00ff00ff))
+                        (i32.and (i32.rotr (local.get $ports) (i32.const 8)) (i32.const 0xff00ff00)))
+                      (i32.const 0x0048ffff)))
+                  (local.set $slot
+                    (i32.xor
+                      (i32.xor
+                        (i32.mul
+                          (i32.and
+                            (i32x4.extract_lane 0 (local.get $lanes))
+                            (i32.load (local.get $word)))
+                          (i32.const 0x9e3779b1))
+                        (i32.mul
+                          (i32.and
+                            (i32x4.extract_lane 1 (local.get $lanes))
+                            (i32.load offset=4 (local.get $word)))
+                          (i32.const 0x85ebca6b)))
+                      (i32.xor
+                        (i32.mul
+                          (i32.and (local.get $ports) (i32.load offset=8 (local.get $word)))
+                          (i32.const 0xc2b2ae35))
+                        (i32.mul
+                          (i32.and
+                            (i32.or
+                              (i32.load8_u offset=73 (local.get $at))
+                              (i32.shl (i32.load offset=168 (local.get $c)) (i32.const 8)))
+                            (i32.load offset=12 (local.get $word)))
+                          (i32.const 0x27d4eb2f)))))
+                  (local.set $slot
+                    (i32.mul
+                      (i32.xor (local.get $slot) (i32.shr_u (local.get $slot) (i32.const 15)))
+                      (i32.const 0x2c1b3c6d)))
+                  (local.set $slot (i32.xor (local.get $slot) (i32.shr_u (local.get $slot) (i32.const 13))))
+                  (i32.store
+                    (local.get $back)
+                    (i32.add
+                      (i32.add
+                        (i32.load offset=124 (local.get $c))
+                        (i32.shl (i32.load offset=16 (local.get $word)) (i32.const 2)))
+                      (i32.shl (i32.and (local.get $slot) (i32.load offset=20 (local.get $word))) (i32.const 5))))
+                  (local.set $back (i32.add (local.get $back) (i32.const 8)))))))
+          (local.set $row (i32.add (local.get $row) (i32.const 4)))
+          (local.set $next (i32.add (local.get $next) (i32.const 8)))
+          (br $unknown))))
+    (local.set $end (local.get $back))
+    (local.set $next (local.get $first))
+    (loop $slots
+      (if (i32.lt_u (local.get $next) (local.get $end))
+        (then
+          (local.set $sum (i32.add (local.get $sum) (i32.load offset=28 (i32.load (local.get $next)))))
+          (local.set $next (i32.add (local.get $next) (i32.const 8)))
+          (br $slots))))
+    (local.set $next (local.get $first))
+    (loop $positions
+      (if (i32.lt_u (local.get $next) (local.get $end))
+        (then
+          (local.set $slot (i32.load offset=28 (i32.load (local.get $next))))
+          (i32.store
+            (local.get $next)
+            (i32.add (i32.load offset=136 (local.get $c)) (i32.shl (local.get $slot) (i32.const 5))))
+          (i32.store offset=4
+            (local.get $next)
+            (i32.add (i32.load offset=160 (local.get $c)) (i32.shl (local.get $slot) (i32.const 2))))
+          (local.set $next (i32.add (local.get $next) (i32.const 8)))
+          (br $positions))))
+    (local.set $next (local.get $first))
+    (loop $plan
+      (if (i32.lt_u (local.get $next) (local.get $end))
+        (then
+          (local.set $sum
+            (i32.add
+              (local.get $sum)
+              (i32.add
+                (i32.load (i32.load (local.get $next)))
+                (i32.load (i32.load offset=4 (local.get $next))))))
+          (local.set $next (i32.add (local.get $next) (i32.const 8)))
+          (br $plan))))
+    (local.set $next (local.get $first))
+    (loop $ways
+      (if (i32.lt_u (local.get $next) (local.get $end))
+        (then
+          ;; Number + 1, or 0: then what is before the rows.
+          (local.set $sum
+            (i32.add
+              (local.get $sum)
+              (i32.load
+                (i32.sub
+                  (i32.add
+                    (i32.load offset=24 (local.get $c))
+                    (i32.shl (i32.load (i32.load offset=4 (local.get $next))) (i32.const 5)))
+                  (i32.const 32)))))
+          (local.set $next (i32.add (local.get $next) (i32.const 8)))
+          (br $ways))))
     (local.get $sum))
 
   ;; The walk over the rules (rules/matcher.ts). A tuple is 64 octets: four masks of the key, 16 offset of its table, 20 its
