@@ -23,11 +23,15 @@ export interface Parts {
   readonly listens?: Listens;
 }
 
-export interface Options extends Omit<EmulationOptions, 'underlayMac'>, Omit<DeviceOptions, 'underlayMac'> {
+export interface Options
+  extends Omit<EmulationOptions, 'underlayMac' | 'groupPolicy'>,
+    Omit<DeviceOptions, 'underlayMac'> {
   /** Hardware addresses on the underlay, by address; every cell has to have one. */
   readonly underlayMacs: ReadonlyMap<number, number>;
   /** Follow TCP sequence windows and SCTP, as cells do; so it is when left out. */
   readonly windows?: boolean;
+  /** False for VTEPs that know no group policy, unlike those of silk. */
+  readonly groupPolicy?: boolean;
 }
 
 /** An emulation of all cells of `dataplane`. */
@@ -40,10 +44,10 @@ export function createEmulation(dataplane: Dataplane, options: Options, parts: P
     dataplane,
     hosts: dataplane.cells.map((cell) => createHost(dataplane, cell, devices, options)),
     devices,
-    options: { ...options, underlayMac },
+    options: { ...options, underlayMac, groupPolicy: options.groupPolicy !== false },
     frames: createPool(),
     backlog: { frames: [], devices: [], next: 0 },
-    unresolved: [],
+    timed: [],
     draws: parts.draws,
     translation: parts.translation ?? noTranslation(dataplane),
     listens: parts.listens ?? NOBODY_LISTENS,

@@ -46,6 +46,8 @@ export interface EmulationOptions {
   readonly icmpLimits: IcmpLimitSettings;
   /** Whether the cells have a nat table, as those of silk do. */
   readonly nat: boolean;
+  /** Whether the VTEPs carry marks as group policy ids, as those of silk do. */
+  readonly groupPolicy: boolean;
   /** Hardware address of the host with an underlay address; -1 when nobody answers for it. */
   readonly underlayMac: (address: number) => number;
 }
@@ -58,8 +60,8 @@ export interface Emulation {
   readonly frames: FramePool;
   /** Frames that wait for the device whose index stands beside them; `next` is the first that still does. */
   readonly backlog: { readonly frames: Frame[]; readonly devices: number[]; next: number };
-  /** Neighbours that were asked for and have not answered. */
-  readonly unresolved: Neighbour[];
+  /** Neighbours whose timers run. */
+  readonly timed: Neighbour[];
   readonly draws: Draws;
   readonly translation: Translation;
   readonly listens: Listens;
