@@ -133,6 +133,12 @@ export const REASONS: readonly ReasonText[] = [
   reason('arp.header', 'its ARP header is not one that a cell speaks', 'NOT_SPECIFIED'),
   reason('arp.ignored', 'the device takes no ARP, or not this frame'),
   reason('ip6.disabled', 'the device takes no IPv6', 'IPV6DISABLED'),
+  reason('ip6.version', 'its EtherType says IPv6 and its version does not', 'UNHANDLED_PROTO'),
+  reason('ip6.header', 'its IPv6 header, an address or a list of options is wrong', 'IP_INHDR'),
+  reason('ip6.too-small', 'it is shorter than its IPv6 payload length says', 'PKT_TOO_SMALL'),
+  reason('ip6.option', 'an IPv6 option is unknown and says that the packet must be dropped', 'UNHANDLED_PROTO'),
+  reason('ip6.extension', 'an IPv6 extension header is wrong, or one that a host does not follow', 'NOT_SPECIFIED'),
+  reason('ip6.no-next-header', 'nothing follows its IPv6 headers'),
 ];
 
 const number = (code: string): number => REASONS.findIndex((entry) => entry.code === code);
@@ -221,11 +227,17 @@ export const REASON = {
   ARP_HEADER: number('arp.header'),
   ARP_IGNORED: number('arp.ignored'),
   IP6_DISABLED: number('ip6.disabled'),
+  IP6_VERSION: number('ip6.version'),
+  IP6_HEADER: number('ip6.header'),
+  IP6_TOO_SMALL: number('ip6.too-small'),
+  IP6_OPTION: number('ip6.option'),
+  IP6_EXTENSION: number('ip6.extension'),
+  IP6_NO_NEXT_HEADER: number('ip6.no-next-header'),
 } as const;
 
 /** Reasons that speak of a wrong header; packets refused for them are malformed, not merely dropped. */
 const MALFORMED = Uint8Array.from(REASONS, ({ code }) =>
-  /^(?:frame\.too-small|ip4\.(?:too-small|header|checksum|options)|udp\.|vxlan\.(?:too-small|no-frame|invalid-header)|vlan\.truncated|transport\.short|arp\.(?:too-small|header))/.test(
+  /^(?:frame\.too-small|ip4\.(?:too-small|header|checksum|options)|udp\.|vxlan\.(?:too-small|no-frame|invalid-header)|vlan\.truncated|transport\.short|(?:arp|ip6)\.(?:too-small|header|version|extension))/.test(
     code,
   )
     ? 1

@@ -15,6 +15,7 @@ import type { CellRules } from '../../src/dataplane/setup.ts';
 import { REASONS } from '../../src/dataplane/verdict.ts';
 import type { Foundation } from '../../src/foundation/model.ts';
 import { parseRuleset } from '../../src/rules/parse.ts';
+import { parseIpv6 } from '../../src/wire/address.ts';
 import {
   type Captured,
   countingDraws,
@@ -173,13 +174,14 @@ function repliesOf({ emulation, passages }: Travelled, isOwn: (passage: Passage)
 const VXLAN_AT = 42;
 const INNER_AT = 50;
 
-/** `vx fl=08 gid=0 ICMP 3/3`, `outer ICMP 3/3`, `vx fl=08 gid=0 ARP-reply`. */
+/** `vx fl=08 gid=0 ICMP 3/3`, `vx fl=08 gid=0 v6 nh 58 ICMPv6 4/2`, `outer ICMP 3/3`, `vx fl=08 gid=0 ARP-reply`. */
 function named(octets: Uint8Array): string {
   const isTunnel = octets[23] === 17 && octets[36] === 0x12 && octets[37] === 0xb5;
   if (!isTunnel) return `outer ICMP ${octets[34]}/${octets[35]}`;
   const flags = octets[VXLAN_AT]!.toString(16).padStart(2, '0');
   const header = `vx fl=${flags} gid=${(octets[VXLAN_AT + 2]! << 8) | octets[VXLAN_AT + 3]!}`;
   const inner = octets.slice(INNER_AT);
+  if (inner[12] === 0x86) return `${header} v6 nh ${inner[20]} ICMPv6 ${inner[54]}/${inner[55]}`;
   return inner[13] === 6 ? `${header} ARP-reply` : `${header} ICMP ${inner[34]}/${inner[35]}`;
 }
 
@@ -231,10 +233,21 @@ function forwarded(one: Case, backend: CellRules['backend']): Difference[] {
   );
 }
 
+/** That lab's VTEP has an IPv6 address, unlike those of silk. */
+const OVERLAY_IPV6 = new Map([
+  [
+    'receiver/silk-vtep',
+    {
+      address: parseIpv6('fd00:255::2')!,
+      neighbours: [{ address: parseIpv6('fd00:255::1')!, mac: 0xeeee_0aff_0001 }],
+    },
+  ],
+]);
+
 const vtep = (options: { groupPolicy?: boolean }): Setup => ({
   foundation: foundationAt(join(FIXTURES, 'oracle-vtep.yaml')),
   rules: new Map(),
-  options: { underlayMtu: 9000, underlayMacs: UNDERLAY_MACS, ...options },
+  options: { underlayMtu: 9000, underlayMacs: UNDERLAY_MACS, ipv6: OVERLAY_IPV6, ...options },
   dataplane: { strictChecksums: true },
   // That lab's programs; port 4789 and the others are the VTEP's and nobody's.
   listens: (_cell, _protocol, _address, port) => port === 9999 || port === 9998,

@@ -6,6 +6,7 @@ import { rejectCode } from '../answer/reject.ts';
 import type { Cell } from '../cell.ts';
 import * as conntrack from '../conntrack.ts';
 import type { Dataplane } from '../dataplane.ts';
+import { create as createFragments } from '../fragments.ts';
 import { createDevices, DEVICE, type Device, type DeviceOptions } from './device.ts';
 import type { Draws } from './draws.ts';
 import { type Emulation, type EmulationOptions, type Host, NO_REJECT } from './emulation.ts';
@@ -48,6 +49,7 @@ export function createEmulation(dataplane: Dataplane, options: Options, parts: P
     frames: createPool(),
     backlog: { frames: [], devices: [], next: 0 },
     timed: [],
+    fragments6: createFragments(),
     draws: parts.draws,
     translation: parts.translation ?? noTranslation(dataplane),
     listens: parts.listens ?? NOBODY_LISTENS,

@@ -10,6 +10,7 @@ import type { IcmpError } from '../answer/icmp-error.ts';
 import type { IcmpLimitSettings, IcmpLimits } from '../answer/icmp-limit.ts';
 import type { Cell } from '../cell.ts';
 import type { Dataplane } from '../dataplane.ts';
+import type { Fragments } from '../fragments.ts';
 import type { Device } from './device.ts';
 import type { Draws } from './draws.ts';
 import type { Frame, FramePool } from './frame.ts';
@@ -62,6 +63,8 @@ export interface Emulation {
   readonly backlog: { readonly frames: Frame[]; readonly devices: number[]; next: number };
   /** Neighbours whose timers run. */
   readonly timed: Neighbour[];
+  /** IPv6 fragments that wait. */
+  readonly fragments6: Fragments;
   readonly draws: Draws;
   readonly translation: Translation;
   readonly listens: Listens;

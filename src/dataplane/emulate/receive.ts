@@ -8,12 +8,13 @@ import { ETHER_TYPE, LINKTYPE } from '../../wire/protocol.ts';
 import type { Stack } from '../../wire/stack.ts';
 import * as vlan from '../../wire/vlan.ts';
 import { ACCEPTED, ipv4Fault, ipv4Header, vlanTags } from '../decapsulate.ts';
-import { REASON, VERDICT } from '../verdict.ts';
+import { REASON } from '../verdict.ts';
 import { receiveArp } from './arp-receive.ts';
-import { DEVICE, type Device } from './device.ts';
+import type { Device } from './device.ts';
 import type { Emulation } from './emulation.ts';
-import { drop, end } from './end.ts';
+import { drop } from './end.ts';
 import { CAST, type Frame } from './frame.ts';
+import { receiveIpv6 } from './ip6-receive.ts';
 import { prerouting } from './prerouting.ts';
 import { DIRECTION } from './seams.ts';
 
@@ -68,22 +69,20 @@ function linkChecks(frame: Frame, outer: Stack, device: Device): number {
 }
 
 function notIpv4(emulation: Emulation, frame: Frame, outer: Stack, device: Device): void {
-  if (outer.etherType === ETHER_TYPE.ARP) {
-    const at = frame.at + ethernet.HEADER_LENGTH + outer.vlanCount * vlan.HEADER_LENGTH;
-    receiveArp(emulation, emulation.hosts[device.cell]!, frame, device, at);
-  } else if (outer.etherType === ETHER_TYPE.IPV6) {
-    receiveIpv6(emulation, frame, device);
-  } else {
-    const reason = outer.etherType < SMALLEST_TYPE ? REASON.FRAME_LLC : REASON.INNER_ETHERTYPE;
-    drop(emulation, frame, device.cell, reason);
+  const host = emulation.hosts[device.cell]!;
+  const at = frame.at + ethernet.HEADER_LENGTH + outer.vlanCount * vlan.HEADER_LENGTH;
+  switch (outer.etherType) {
+    case ETHER_TYPE.ARP:
+      receiveArp(emulation, host, frame, device, at);
+      break;
+    case ETHER_TYPE.IPV6:
+      receiveIpv6(emulation, host, frame, device, at);
+      break;
+    default: {
+      const reason = outer.etherType < SMALLEST_TYPE ? REASON.FRAME_LLC : REASON.INNER_ETHERTYPE;
+      drop(emulation, frame, device.cell, reason);
+    }
   }
-}
-
-/** Silk switches IPv6 off on its devices (ip6_rcv_core); on the underlay it is the host's business. */
-function receiveIpv6(emulation: Emulation, frame: Frame, device: Device): void {
-  if (frame.cast === CAST.OTHER_HOST) drop(emulation, frame, device.cell, REASON.VXLAN_OTHER_HOST);
-  else if (device.kind !== DEVICE.UNDERLAY) drop(emulation, frame, device.cell, REASON.IP6_DISABLED);
-  else end(emulation, frame, device.cell, VERDICT.OBSERVED, REASON.UNDERLAY_OTHER, -1);
 }
 
 /** `tagged` is VLAN_TAGGED for a frame of a VLAN, or ACCEPTED. */
