@@ -10,6 +10,7 @@ import * as ethernet from '../wire/ethernet.ts';
 import { FAULT, type Fault } from '../wire/fault.ts';
 import * as integrity from '../wire/integrity.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import { ETHER_TYPE } from '../wire/protocol.ts';
 import type { Layers, Stack } from '../wire/stack.ts';
 import * as vlan from '../wire/vlan.ts';
 import * as vxlan from '../wire/vxlan.ts';
@@ -41,10 +42,17 @@ export function ipv4Fault(fault: Fault): number {
   }
 }
 
-/** Tags that a cell without VLAN devices takes: none, or one that only carries a priority. */
+/**
+ * Tags that a cell without VLAN devices takes: those that only carry a priority. One that names a VLAN is taken off, and the
+ * frame is somebody else's; a tag behind it is a protocol that nobody speaks (__netif_receive_skb_core, check_vlan_id).
+ */
 export function vlanTags(view: DataView, stack: Stack): number {
-  if (stack.vlanCount === 0) return ACCEPTED;
-  return stack.vlanCount === 1 && vlan.identifier(view, stack.vlan) === 0 ? ACCEPTED : REASON.VLAN_TAGGED;
+  for (let i = 0; i < stack.vlanCount; i++) {
+    if (vlan.identifier(view, stack.vlan + i * vlan.HEADER_LENGTH) === 0) continue;
+    const isLast = i + 1 === stack.vlanCount && stack.etherType !== ETHER_TYPE.VLAN;
+    return isLast && stack.etherType !== ETHER_TYPE.SERVICE_VLAN ? REASON.VLAN_TAGGED : REASON.INNER_ETHERTYPE;
+  }
+  return ACCEPTED;
 }
 
 /** The part of ip_rcv_core that finding the headers leaves open: the header checksum. */
@@ -100,7 +108,7 @@ export function vxlanHeader(view: DataView, at: number, vni: number): number {
 /** The inner frame: whose it is, and whether congestion met on the way can be handed on (RFC 6040). */
 export function innerFrame(view: DataView, layers: Layers, cell: Cell): number {
   const { outer, inner } = layers;
-  if (inner.link < 0) return REASON.VXLAN_TOO_SMALL;
+  if (inner.link < 0) return REASON.VXLAN_NO_FRAME;
   if (ethernet.source(view, inner.link) === cell.vtepMac) return REASON.VXLAN_LOCAL_MAC;
   if (
     inner.version === 4 &&

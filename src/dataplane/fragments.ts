@@ -78,11 +78,11 @@ export interface Fragments {
 export const create = (): Fragments => ({ queues: new Map(), octets: 0, ended: [] });
 
 /** Two datagrams with one key would be mixed by the kernel too. The cell stands for its one network namespace and VNI. */
-const keyOf = (frame: HeldFrame, identification: number): string =>
+const keyOf = (frame: HeldFrame, identification: number | string): string =>
   `${frame.cell}/${frame.source}/${frame.destination}/${frame.protocol}/${identification}`;
 
-/** Take one fragment in. `more` is its more-fragments flag. */
-export function add(fragments: Fragments, frame: HeldFrame, identification: number, more: boolean): number {
+/** Take one fragment in. `more` is its more-fragments flag; `identification` may name more that tells datagrams apart. */
+export function add(fragments: Fragments, frame: HeldFrame, identification: number | string, more: boolean): number {
   fragments.ended = [];
   if (frame.to > LONGEST) return ADDED.TOO_BIG;
   const key = keyOf(frame, identification);

@@ -67,7 +67,7 @@ export const REASONS: readonly ReasonText[] = [
   reason('ip4.header', 'its IPv4 version, header length or total length is wrong', 'IP_INHDR'),
   reason('ip4.checksum', 'its IPv4 header checksum is wrong', 'IP_CSUM'),
   reason('ip4.options', 'its IPv4 options are wrong', 'IP_INHDR'),
-  reason('ip4.source-route', 'it asks for a source route'),
+  reason('ip4.source-route', 'it asks for a source route', 'NOT_SPECIFIED'),
   reason('ip4.invalid-source', 'its source is a broadcast or multicast address', 'IP_INVALID_SOURCE'),
   reason('ip4.localnet', 'its source or destination is a loopback address', 'IP_LOCALNET'),
   reason('ip4.local-source', 'its source is an address of the cell that receives it', 'IP_LOCAL_SOURCE'),
@@ -87,7 +87,7 @@ export const REASONS: readonly ReasonText[] = [
   reason('ip6.unsupported', 'container-to-container networking is IPv4 only'),
   // Fragments.
   reason('fragment.incomplete', 'the other fragments of its datagram never came'),
-  reason('fragment.overlap', 'fragments of its datagram overlap'),
+  reason('fragment.overlap', 'fragments of its datagram overlap', 'NOT_SPECIFIED'),
   reason('fragment.duplicate', 'the same fragment was there already', 'DUP_FRAG'),
   reason('fragment.too-big', 'its datagram would be longer than 65,535 octets'),
   reason('fragment.limit', 'too many fragments wait for their datagrams'),
@@ -118,6 +118,27 @@ export const REASONS: readonly ReasonText[] = [
   reason('transport.too-small', 'it is too short for its transport header', 'PKT_TOO_SMALL'),
   reason('tcp.checksum', 'its TCP checksum is wrong', 'TCP_CSUM'),
   reason('icmp.checksum', 'its ICMP checksum is wrong', 'ICMP_CSUM'),
+  reason('vlan.truncated', 'its VLAN tag is cut short', 'NOT_SPECIFIED'),
+  reason('frame.llc', 'it is an 802.3 frame, and no protocol of a cell is spoken over LLC', 'NOT_SPECIFIED'),
+  reason('vxlan.no-frame', 'it ends before the inner Ethernet header does', 'NOMEM'),
+  reason('transport.short', 'it ends before its transport header does', 'NOT_SPECIFIED'),
+  reason('tcp.flags', 'a program that listens takes no segment with these flags', 'TCP_FLAGS'),
+  reason('tcp.reset', 'it is a reset for a program of the cell', 'TCP_RESET'),
+  reason('icmp.quote', 'it is an ICMP error that quotes no whole IPv4 header', 'NOT_SPECIFIED'),
+  reason('icmp.short-redirect', 'it is a redirect that quotes no whole IPv4 header', 'PKT_TOO_SMALL'),
+  reason('icmp.type', 'its ICMP type is unknown', 'UNHANDLED_PROTO'),
+  reason('icmp.group', 'it is ICMP to a broadcast address', 'INVALID_PROTO'),
+  reason('host.nobody', 'it is a datagram to a broadcast address, and no program listens there', 'NOT_SPECIFIED'),
+  reason('arp.too-small', 'it ends before its ARP addresses do', 'PKT_TOO_SMALL'),
+  reason('arp.header', 'its ARP header is not one that a cell speaks', 'NOT_SPECIFIED'),
+  reason('arp.ignored', 'the device takes no ARP, or not this frame'),
+  reason('ip6.disabled', 'the device takes no IPv6', 'IPV6DISABLED'),
+  reason('ip6.version', 'its EtherType says IPv6 and its version does not', 'UNHANDLED_PROTO'),
+  reason('ip6.header', 'its IPv6 header, an address or a list of options is wrong', 'IP_INHDR'),
+  reason('ip6.too-small', 'it is shorter than its IPv6 payload length says', 'PKT_TOO_SMALL'),
+  reason('ip6.option', 'an IPv6 option is unknown and says that the packet must be dropped', 'UNHANDLED_PROTO'),
+  reason('ip6.extension', 'an IPv6 extension header is wrong, or one that a host does not follow', 'NOT_SPECIFIED'),
+  reason('ip6.no-next-header', 'nothing follows its IPv6 headers'),
 ];
 
 const number = (code: string): number => REASONS.findIndex((entry) => entry.code === code);
@@ -191,11 +212,32 @@ export const REASON = {
   TRANSPORT_TOO_SMALL: number('transport.too-small'),
   TCP_CHECKSUM: number('tcp.checksum'),
   ICMP_CHECKSUM: number('icmp.checksum'),
+  VLAN_TRUNCATED: number('vlan.truncated'),
+  FRAME_LLC: number('frame.llc'),
+  VXLAN_NO_FRAME: number('vxlan.no-frame'),
+  TRANSPORT_SHORT: number('transport.short'),
+  TCP_FLAGS: number('tcp.flags'),
+  TCP_RESET: number('tcp.reset'),
+  ICMP_QUOTE: number('icmp.quote'),
+  ICMP_SHORT_REDIRECT: number('icmp.short-redirect'),
+  ICMP_TYPE: number('icmp.type'),
+  ICMP_GROUP: number('icmp.group'),
+  HOST_NOBODY: number('host.nobody'),
+  ARP_TOO_SMALL: number('arp.too-small'),
+  ARP_HEADER: number('arp.header'),
+  ARP_IGNORED: number('arp.ignored'),
+  IP6_DISABLED: number('ip6.disabled'),
+  IP6_VERSION: number('ip6.version'),
+  IP6_HEADER: number('ip6.header'),
+  IP6_TOO_SMALL: number('ip6.too-small'),
+  IP6_OPTION: number('ip6.option'),
+  IP6_EXTENSION: number('ip6.extension'),
+  IP6_NO_NEXT_HEADER: number('ip6.no-next-header'),
 } as const;
 
 /** Reasons that speak of a wrong header; packets refused for them are malformed, not merely dropped. */
 const MALFORMED = Uint8Array.from(REASONS, ({ code }) =>
-  /^(?:frame\.too-small|ip4\.(?:too-small|header|checksum|options)|udp\.|vxlan\.(?:too-small|invalid-header))/.test(
+  /^(?:frame\.too-small|ip4\.(?:too-small|header|checksum|options)|udp\.|vxlan\.(?:too-small|no-frame|invalid-header)|vlan\.truncated|transport\.short|(?:arp|ip6)\.(?:too-small|header|version|extension))/.test(
     code,
   )
     ? 1

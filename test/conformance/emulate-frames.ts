@@ -29,8 +29,8 @@ export const VTEP_A = '10.255.1.0';
 export const VTEP_B = '10.255.2.0';
 export const CELL_A = '10.0.0.101';
 export const CELL_B = '10.0.0.102';
-const MAC_A = '42:01:0a:00:00:65';
-const MAC_B = '42:01:0a:00:00:66';
+export const MAC_A = '42:01:0a:00:00:65';
+export const MAC_B = '42:01:0a:00:00:66';
 export const GATEWAY = '169.254.0.1';
 
 const cellOf = (container: string): string => (container.startsWith('10.255.1.') ? 'cell-a' : 'cell-b');

@@ -301,10 +301,10 @@ const UNDERLAY_CASES: Case[] = [
 
 const TUNNEL: Case[] = [
   one('malformed', 'vxlan.too-small', '7 octets of VXLAN', hostFrame('b', outerPacket('b', [0x88, 0, 0, 1, 0, 0, 1]))),
-  one('malformed', 'vxlan.too-small', 'no inner frame', hostFrame('b', outerPacket('b', vxlan([], TAGGED)))),
+  one('malformed', 'vxlan.no-frame', 'no inner frame', hostFrame('b', outerPacket('b', vxlan([], TAGGED)))),
   one(
     'malformed',
-    'vxlan.too-small',
+    'vxlan.no-frame',
     '13 octets of inner frame',
     hostFrame('b', outerPacket('b', vxlan(innerFrame('b', []).slice(0, 13), TAGGED))),
   ),
@@ -443,6 +443,23 @@ const ELSEWHERE = ['fragment.limit'];
 const EMULATED = [
   ...['host.no-protocol', 'host.no-socket', 'host.underlay', 'icmp.checksum', 'ip4.invalid-destination', 'ip4.mtu'],
   ...['ip4.reverse-path', 'link.group', 'route.none', 'tcp.checksum', 'transport.too-small', 'vtep.no-remote'],
+  ...[
+    'arp.header',
+    'arp.ignored',
+    'arp.too-small',
+    'frame.llc',
+    'host.nobody',
+    'ip6.disabled',
+    'ip6.extension',
+    'ip6.header',
+    'ip6.no-next-header',
+    'ip6.option',
+    'ip6.too-small',
+    'ip6.version',
+    'icmp.group',
+    'icmp.quote',
+  ],
+  ...['icmp.short-redirect', 'icmp.type', 'tcp.flags', 'tcp.reset', 'transport.short', 'vlan.truncated'],
 ];
 
 test('every reason has a case', () => {
@@ -479,7 +496,7 @@ test('codes are part of the formats: none may vanish or change', () => {
     ],
     ...['tap.overlay', 'transport.truncated', 'udp.checksum', 'udp.length', 'underlay.arp', 'underlay.other'],
     ...['underlay.unknown-cell', 'vlan.tagged', 'vxlan.ecn', 'vxlan.invalid-header', 'vxlan.local-mac'],
-    ...['vxlan.other-host', 'vxlan.too-small', 'vxlan.vni'],
+    ...['vxlan.no-frame', 'vxlan.other-host', 'vxlan.too-small', 'vxlan.vni'],
   ];
   assert.equal(codes.toSorted(), known.toSorted());
 });

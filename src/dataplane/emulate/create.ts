@@ -6,6 +6,7 @@ import { rejectCode } from '../answer/reject.ts';
 import type { Cell } from '../cell.ts';
 import * as conntrack from '../conntrack.ts';
 import type { Dataplane } from '../dataplane.ts';
+import { create as createFragments } from '../fragments.ts';
 import { createDevices, DEVICE, type Device, type DeviceOptions } from './device.ts';
 import type { Draws } from './draws.ts';
 import { type Emulation, type EmulationOptions, type Host, NO_REJECT } from './emulation.ts';
@@ -23,11 +24,15 @@ export interface Parts {
   readonly listens?: Listens;
 }
 
-export interface Options extends Omit<EmulationOptions, 'underlayMac'>, Omit<DeviceOptions, 'underlayMac'> {
+export interface Options
+  extends Omit<EmulationOptions, 'underlayMac' | 'groupPolicy'>,
+    Omit<DeviceOptions, 'underlayMac'> {
   /** Hardware addresses on the underlay, by address; every cell has to have one. */
   readonly underlayMacs: ReadonlyMap<number, number>;
   /** Follow TCP sequence windows and SCTP, as cells do; so it is when left out. */
   readonly windows?: boolean;
+  /** False for VTEPs that know no group policy, unlike those of silk. */
+  readonly groupPolicy?: boolean;
 }
 
 /** An emulation of all cells of `dataplane`. */
@@ -40,10 +45,11 @@ export function createEmulation(dataplane: Dataplane, options: Options, parts: P
     dataplane,
     hosts: dataplane.cells.map((cell) => createHost(dataplane, cell, devices, options)),
     devices,
-    options: { ...options, underlayMac },
+    options: { ...options, underlayMac, groupPolicy: options.groupPolicy !== false },
     frames: createPool(),
     backlog: { frames: [], devices: [], next: 0 },
-    unresolved: [],
+    timed: [],
+    fragments6: createFragments(),
     draws: parts.draws,
     translation: parts.translation ?? noTranslation(dataplane),
     listens: parts.listens ?? NOBODY_LISTENS,

@@ -9,6 +9,7 @@
 import { containerMac, HOST_VETH_ADDRESS, hostVethMac, hostVethName, VTEP_NAME } from '../../foundation/lease.ts';
 import type { Cell } from '../cell.ts';
 import type { Dataplane } from '../dataplane.ts';
+import type { Ipv6Link } from './ip6-link.ts';
 import type { Neighbour } from './neighbour.ts';
 
 export const DEVICE = { UNDERLAY: 0, VTEP: 1, VETH: 2, CONTAINER: 3 } as const;
@@ -35,6 +36,8 @@ export interface Device {
   readonly peer: number;
   /** 1 when a packet must come in where answers to it would go out (rp_filter). */
   readonly reversePath: number;
+  /** What it has of IPv6; null where that is switched off. */
+  readonly ipv6: Ipv6Link | null;
   /** Those it speaks to by ARP, or that silk wrote down, by address. */
   readonly neighbours: Map<number, Neighbour>;
 }
@@ -43,6 +46,8 @@ export interface DeviceOptions {
   readonly underlayMtu: number;
   /** MTU of single devices, by the name of their tap. */
   readonly mtus: ReadonlyMap<string, number>;
+  /** IPv6 of single devices, by the name of their tap. */
+  readonly ipv6?: ReadonlyMap<string, Ipv6Link>;
   /** Hardware address of the host with an underlay address; -1 when nobody answers for it. */
   readonly underlayMac: (address: number) => number;
 }
@@ -57,9 +62,10 @@ export function createDevices(
   options: DeviceOptions,
 ): readonly Device[] {
   const devices: Device[] = [];
-  const add = (device: Omit<Device, 'index' | 'mtu' | 'neighbours'>, mtu: number): void => {
+  const add = (device: Described, mtu: number): void => {
     const own = options.mtus.get(device.tap) ?? mtu;
-    devices.push({ ...device, index: devices.length, mtu: own, neighbours: new Map() });
+    const ipv6 = options.ipv6?.get(device.tap) ?? null;
+    devices.push({ ...device, index: devices.length, mtu: own, ipv6, neighbours: new Map() });
   };
   for (const cell of dataplane.cells) {
     add(underlay(cell, underlayNames[cell.index]!, options), options.underlayMtu);
@@ -74,7 +80,7 @@ export function createDevices(
   return devices;
 }
 
-type Described = Omit<Device, 'index' | 'mtu' | 'neighbours'>;
+type Described = Omit<Device, 'index' | 'mtu' | 'ipv6' | 'neighbours'>;
 
 const underlay = (cell: Cell, name: string, options: DeviceOptions): Described => ({
   tap: `${cell.name}/${name}`,

@@ -10,6 +10,7 @@ import type { IcmpError } from '../answer/icmp-error.ts';
 import type { IcmpLimitSettings, IcmpLimits } from '../answer/icmp-limit.ts';
 import type { Cell } from '../cell.ts';
 import type { Dataplane } from '../dataplane.ts';
+import type { Fragments } from '../fragments.ts';
 import type { Device } from './device.ts';
 import type { Draws } from './draws.ts';
 import type { Frame, FramePool } from './frame.ts';
@@ -46,6 +47,8 @@ export interface EmulationOptions {
   readonly icmpLimits: IcmpLimitSettings;
   /** Whether the cells have a nat table, as those of silk do. */
   readonly nat: boolean;
+  /** Whether the VTEPs carry marks as group policy ids, as those of silk do. */
+  readonly groupPolicy: boolean;
   /** Hardware address of the host with an underlay address; -1 when nobody answers for it. */
   readonly underlayMac: (address: number) => number;
 }
@@ -58,8 +61,10 @@ export interface Emulation {
   readonly frames: FramePool;
   /** Frames that wait for the device whose index stands beside them; `next` is the first that still does. */
   readonly backlog: { readonly frames: Frame[]; readonly devices: number[]; next: number };
-  /** Neighbours that were asked for and have not answered. */
-  readonly unresolved: Neighbour[];
+  /** Neighbours whose timers run. */
+  readonly timed: Neighbour[];
+  /** IPv6 fragments that wait. */
+  readonly fragments6: Fragments;
   readonly draws: Draws;
   readonly translation: Translation;
   readonly listens: Listens;

@@ -10,11 +10,13 @@ import { PROTOCOL } from '../../wire/protocol.ts';
 import * as tcp from '../../wire/tcp.ts';
 import * as udp from '../../wire/udp.ts';
 import { VERIFIED } from '../answer/rejected-checksum.ts';
+import { ACCEPTED } from '../decapsulate.ts';
 import { REASON, VERDICT } from '../verdict.ts';
-import { sendEcho, sendError, sendReset, sendTimestamp } from './answer.ts';
+import { sendError, sendReset } from './answer.ts';
 import type { Emulation, Host } from './emulation.ts';
 import { drop, end } from './end.ts';
-import { CAST, type Frame } from './frame.ts';
+import { CAST, type Frame, LOCAL } from './frame.ts';
+import { icmpReceive } from './icmp-receive.ts';
 import { confirm, describe, isDamaged, walk } from './packet.ts';
 import { refuse } from './reject.ts';
 import { vxlanReceive } from './vxlan-receive.ts';
@@ -87,8 +89,8 @@ function deliverUdp(emulation: Emulation, host: Host, frame: Frame): void {
   const { view } = frame;
   const at = transportOf(frame, udp.HEADER_LENGTH);
   const length = at < 0 ? 0 : udp.length(view, at);
-  if (at < 0 || length < udp.HEADER_LENGTH || length > frame.end - at) {
-    drop(emulation, frame, host.cell.index, REASON.UDP_LENGTH);
+  if (length < udp.HEADER_LENGTH || length > frame.end - at) {
+    drop(emulation, frame, host.cell.index, at < 0 ? REASON.TRANSPORT_SHORT : REASON.UDP_LENGTH);
     return;
   }
   if (isWrong(emulation, host, frame)) {
@@ -99,6 +101,7 @@ function deliverUdp(emulation: Emulation, host: Host, frame: Frame): void {
   if (port === emulation.dataplane.options.vxlanPort) {
     vxlanReceive(emulation, host, frame, at + udp.HEADER_LENGTH, at + length);
   } else if (listens(emulation, host, frame, PROTOCOL.UDP, port)) taken(emulation, host, frame);
+  else if (frame.local === LOCAL.BROADCAST) drop(emulation, frame, host.cell.index, REASON.HOST_NOBODY);
   else {
     sendError(emulation, host, frame, icmp.TYPES.DESTINATION_UNREACHABLE, PORT_UNREACHABLE, 0);
     drop(emulation, frame, host.cell.index, REASON.HOST_NO_SOCKET);
@@ -128,34 +131,43 @@ function deliverUdpLite(emulation: Emulation, host: Host, frame: Frame): void {
 const listens = (emulation: Emulation, host: Host, frame: Frame, protocol: number, port: number): boolean =>
   emulation.listens(host.cell.index, protocol, ipv4.destination(frame.view, frame.network), port);
 
+/**
+ * What no socket takes, whether it listens or is connected: which of the two, only the program knows (tcp_rcv_state_process,
+ * tcp_rcv_established).
+ */
+function refusedByProgram(flags: number): number {
+  if ((flags & tcp.FLAG.RST) !== 0) return REASON.TCP_RESET;
+  if ((flags & tcp.FLAG.ACK) !== 0) return ACCEPTED;
+  return (flags & (tcp.FLAG.SYN | tcp.FLAG.FIN)) === tcp.FLAG.SYN ? ACCEPTED : REASON.TCP_FLAGS;
+}
+
 /** tcp_v4_rcv: a program, or a reset. */
 function deliverTcp(emulation: Emulation, host: Host, frame: Frame): void {
   const { view } = frame;
   const at = transportOf(frame, tcp.HEADER_LENGTH);
   const length = at < 0 ? 0 : tcp.headerLength(view, at);
-  if (at < 0 || length < tcp.HEADER_LENGTH || length > frame.end - at) {
+  if (at < 0 || length > frame.end - at) {
+    drop(emulation, frame, host.cell.index, REASON.TRANSPORT_SHORT);
+  } else if (length < tcp.HEADER_LENGTH) {
     drop(emulation, frame, host.cell.index, REASON.TRANSPORT_TOO_SMALL);
   } else if (isWrong(emulation, host, frame)) {
     drop(emulation, frame, host.cell.index, REASON.TCP_CHECKSUM);
   } else if (frame.cast === CAST.HOST && listens(emulation, host, frame, PROTOCOL.TCP, tcp.destinationPort(view, at))) {
-    taken(emulation, host, frame);
+    const refused = refusedByProgram(tcp.flags(view, at));
+    if (refused === ACCEPTED) taken(emulation, host, frame);
+    else drop(emulation, frame, host.cell.index, refused);
   } else {
     if ((tcp.flags(view, at) & tcp.FLAG.RST) === 0) sendReset(emulation, host, frame);
     drop(emulation, frame, host.cell.index, REASON.HOST_NO_SOCKET);
   }
 }
 
-/** icmp_rcv: echo and timestamp requests are answered, the rest ends here. */
+/** icmp_rcv. */
 function deliverIcmp(emulation: Emulation, host: Host, frame: Frame): void {
   const at = transportOf(frame, icmp.HEADER_LENGTH);
-  if (at < 0) {
-    drop(emulation, frame, host.cell.index, REASON.TRANSPORT_TOO_SMALL);
-  } else if (isWrong(emulation, host, frame)) {
-    drop(emulation, frame, host.cell.index, REASON.ICMP_CHECKSUM);
-  } else {
-    const type = icmp.type(frame.view, at);
-    if (type === icmp.TYPES.ECHO) sendEcho(emulation, host, frame);
-    else if (type === icmp.TYPES.TIMESTAMP) sendTimestamp(emulation, host, frame);
-    taken(emulation, host, frame);
-  }
+  let refused: number = at < 0 ? REASON.TRANSPORT_SHORT : ACCEPTED;
+  if (refused === ACCEPTED && isWrong(emulation, host, frame)) refused = REASON.ICMP_CHECKSUM;
+  if (refused === ACCEPTED) refused = icmpReceive(emulation, host, frame, at);
+  if (refused === ACCEPTED) taken(emulation, host, frame);
+  else drop(emulation, frame, host.cell.index, refused);
 }

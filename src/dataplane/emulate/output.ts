@@ -16,7 +16,7 @@ import type { Emulation, Host } from './emulation.ts';
 import { drop, end } from './end.ts';
 import { fragment } from './fragment.ts';
 import { type Frame, REDIRECT } from './frame.ts';
-import { beginToAsk, resolve } from './neighbour.ts';
+import { beginToAsk, type Neighbour, resolve } from './neighbour.ts';
 import { confirm } from './packet.ts';
 import { redirect } from './redirect.ts';
 import { transmit } from './transmit.ts';
@@ -67,13 +67,24 @@ function finish(emulation: Emulation, host: Host, frame: Frame): void {
 function toNeighbour(emulation: Emulation, host: Host, frame: Frame, device: Device): void {
   const mac = resolve(emulation, frame, device);
   if (mac < 0) {
-    const request = beginToAsk(emulation, frame, device);
+    const request = beginToAsk(emulation, host, frame, device);
     if (request !== null) transmit(emulation, host, request, device);
     return;
   }
+  sendTo(emulation, host, frame, device, mac);
+}
+
+function sendTo(emulation: Emulation, host: Host, frame: Frame, device: Device, mac: number): void {
   frame.at = frame.network - ethernet.HEADER_LENGTH;
   ethernet.setDestination(frame.view, frame.at, mac);
   ethernet.setSource(frame.view, frame.at, device.mac);
   ethernet.setType(frame.view, frame.at, ETHER_TYPE.IPV4);
   transmit(emulation, host, frame, device);
+}
+
+/** Send what waited for `neighbour`, which was heard of. */
+export function sendWaiting(emulation: Emulation, host: Host, neighbour: Neighbour): void {
+  const waiting = neighbour.queue.splice(0);
+  neighbour.waiting = 0;
+  for (const frame of waiting) toNeighbour(emulation, host, frame, neighbour.device);
 }

@@ -6,17 +6,22 @@ import * as ethernet from '../../wire/ethernet.ts';
 import { locate } from '../../wire/layers.ts';
 import { ETHER_TYPE, LINKTYPE } from '../../wire/protocol.ts';
 import type { Stack } from '../../wire/stack.ts';
+import * as vlan from '../../wire/vlan.ts';
 import { ACCEPTED, ipv4Fault, ipv4Header, vlanTags } from '../decapsulate.ts';
-import { REASON, VERDICT } from '../verdict.ts';
-import { DEVICE, type Device } from './device.ts';
+import { REASON } from '../verdict.ts';
+import { receiveArp } from './arp-receive.ts';
+import type { Device } from './device.ts';
 import type { Emulation } from './emulation.ts';
-import { drop, end } from './end.ts';
+import { drop } from './end.ts';
 import { CAST, type Frame } from './frame.ts';
+import { receiveIpv6 } from './ip6-receive.ts';
 import { prerouting } from './prerouting.ts';
 import { DIRECTION } from './seams.ts';
 
 const BROADCAST = 0xffffffffffff;
 const TAG_AND_TYPE = 6;
+/** Smaller numbers in the type field are lengths of 802.3 (ETH_P_802_3_MIN). */
+const SMALLEST_TYPE = 0x600;
 /** The bit of a MAC address that makes it a group's, as a factor: it sits above what a 32-bit operation can see. */
 const GROUP_BIT = 2 ** 40;
 
@@ -38,7 +43,7 @@ function isTagCut({ view, at, end }: Frame): boolean {
 /** `device` receives `frame`, whose Ethernet header is at `at`. */
 export function receive(emulation: Emulation, frame: Frame, device: Device): void {
   if (isTagCut(frame)) {
-    drop(emulation, frame, device.cell, REASON.FRAME_TOO_SMALL);
+    drop(emulation, frame, device.cell, REASON.VLAN_TRUNCATED);
     return;
   }
   emulation.observer.passed(frame, device.index, DIRECTION.IN);
@@ -47,11 +52,16 @@ export function receive(emulation: Emulation, frame: Frame, device: Device): voi
   locate(frame.view, frame.at, frame.end, frame.end, LINKTYPE.ETHERNET, -1, layers);
   const { outer } = layers;
   const refused = linkChecks(frame, outer, device);
-  if (refused !== ACCEPTED) drop(emulation, frame, device.cell, refused);
-  else if (outer.etherType === ETHER_TYPE.IPV4) receiveIpv4(emulation, frame, outer, device);
+  if (refused === REASON.VLAN_TAGGED) frame.cast = CAST.OTHER_HOST;
+  else if (refused !== ACCEPTED) {
+    drop(emulation, frame, device.cell, refused);
+    return;
+  }
+  if (outer.etherType === ETHER_TYPE.IPV4) receiveIpv4(emulation, frame, outer, device, refused);
   else notIpv4(emulation, frame, outer, device);
 }
 
+/** VLAN_TAGGED leaves the frame to whoever speaks its protocol, as another host's. */
 function linkChecks(frame: Frame, outer: Stack, device: Device): number {
   if (outer.link < 0) return REASON.FRAME_TOO_SMALL;
   frame.cast = castOf(ethernet.destination(frame.view, frame.at), device.mac);
@@ -59,20 +69,26 @@ function linkChecks(frame: Frame, outer: Stack, device: Device): number {
 }
 
 function notIpv4(emulation: Emulation, frame: Frame, outer: Stack, device: Device): void {
-  const isInner = device.kind !== DEVICE.UNDERLAY;
-  if (outer.etherType === ETHER_TYPE.ARP && device.kind !== DEVICE.VETH) {
-    const reason = isInner ? REASON.INNER_ARP : REASON.UNDERLAY_ARP;
-    end(emulation, frame, device.cell, isInner ? VERDICT.DELIVER : VERDICT.OBSERVED, reason, -1);
-  } else if (outer.etherType === ETHER_TYPE.IPV6) {
-    const reason = isInner ? REASON.IP6_UNSUPPORTED : REASON.UNDERLAY_OTHER;
-    end(emulation, frame, device.cell, isInner ? VERDICT.UNSUPPORTED : VERDICT.OBSERVED, reason, -1);
-  } else {
-    drop(emulation, frame, device.cell, REASON.INNER_ETHERTYPE);
+  const host = emulation.hosts[device.cell]!;
+  const at = frame.at + ethernet.HEADER_LENGTH + outer.vlanCount * vlan.HEADER_LENGTH;
+  switch (outer.etherType) {
+    case ETHER_TYPE.ARP:
+      receiveArp(emulation, host, frame, device, at);
+      break;
+    case ETHER_TYPE.IPV6:
+      receiveIpv6(emulation, host, frame, device, at);
+      break;
+    default: {
+      const reason = outer.etherType < SMALLEST_TYPE ? REASON.FRAME_LLC : REASON.INNER_ETHERTYPE;
+      drop(emulation, frame, device.cell, reason);
+    }
   }
 }
 
-function receiveIpv4(emulation: Emulation, frame: Frame, outer: Stack, device: Device): void {
-  let refused: number = frame.cast === CAST.OTHER_HOST ? REASON.VXLAN_OTHER_HOST : ACCEPTED;
+/** `tagged` is VLAN_TAGGED for a frame of a VLAN, or ACCEPTED. */
+function receiveIpv4(emulation: Emulation, frame: Frame, outer: Stack, device: Device, tagged: number): void {
+  let refused = tagged;
+  if (refused === ACCEPTED && frame.cast === CAST.OTHER_HOST) refused = REASON.VXLAN_OTHER_HOST;
   if (refused === ACCEPTED && outer.version !== 4) refused = ipv4Fault(outer.fault);
   if (refused === ACCEPTED) refused = ipv4Header(frame.view, outer);
   if (refused !== ACCEPTED) {

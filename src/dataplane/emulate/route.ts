@@ -89,8 +89,18 @@ function lookUp(emulation: Emulation, host: Host, destination: number): void {
  */
 export function routeInput(emulation: Emulation, host: Host, frame: Frame, device: Device): number {
   const { view, network } = frame;
-  const source = ipv4.source(view, network);
-  const destination = ipv4.destination(view, network);
+  return routeBetween(emulation, host, frame, device, ipv4.source(view, network), ipv4.destination(view, network));
+}
+
+/** The same for two addresses that `frame` speaks of. */
+export function routeBetween(
+  emulation: Emulation,
+  host: Host,
+  frame: Frame,
+  device: Device,
+  source: number,
+  destination: number,
+): number {
   if (source === NO_ADDRESS && destination !== LIMITED_BROADCAST) return REASON.IP4_INVALID_SOURCE;
   if (destination === NO_ADDRESS) return REASON.IP4_INVALID_DESTINATION;
   if (destination >>> 24 === LOOPBACK) return REASON.IP4_LOCALNET;
@@ -140,6 +150,12 @@ export function routeOutput(emulation: Emulation, host: Host, frame: Frame): voi
   frame.nextHop = way.nextHop;
   frame.local = way.local;
 }
+
+/** Whether `address` is one of the host's own. */
+export const isOwnAddress = (emulation: Emulation, host: Host, address: number): boolean => {
+  lookUp(emulation, host, address);
+  return way.local === LOCAL.ADDRESS;
+};
 
 /** The source address that the host takes for packets to `destination`; 0 when it has no route. */
 export function preferredSource(emulation: Emulation, host: Host, destination: number): number {

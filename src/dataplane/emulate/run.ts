@@ -1,7 +1,7 @@
 /** Letting an emulation run: the backlog of its devices, and its timers as capture time goes on. */
 import { firstDeadline, giveUp } from './defragment.ts';
 import type { Emulation } from './emulation.ts';
-import { askAgain, firstDue } from './neighbour.ts';
+import { firstDue, onTimer } from './neighbour.ts';
 import { receive } from './receive.ts';
 import { transmit } from './transmit.ts';
 
@@ -28,7 +28,7 @@ export function advance(emulation: Emulation, time: number): void {
     emulation.now = Math.max(emulation.now, due);
     if (neighbour !== undefined && asks === due) {
       const host = emulation.hosts[neighbour.device.cell]!;
-      const request = askAgain(emulation, host, neighbour);
+      const request = onTimer(emulation, host, neighbour);
       if (request !== null) transmit(emulation, host, request, neighbour.device);
     } else giveUp(emulation);
     drain(emulation);

@@ -16,6 +16,8 @@ import { drop } from './end.ts';
 import { type Frame, forget } from './frame.ts';
 
 const CONGESTION_EXPERIENCED = 3;
+/** The I flag alone, and no group policy id: all that a VTEP without group policy takes. */
+const PLAIN_FLAGS = 0x0800_0000;
 const ECT_0 = 2;
 const ECT_1 = 1;
 
@@ -29,7 +31,7 @@ export function vxlanReceive(emulation: Emulation, host: Host, frame: Frame, at:
   }
   const outerEcn = ipv4.ecn(view, frame.network);
   // Without the G flag the packet keeps the mark that it has: that of the outer packet.
-  if (vxlan.groupPolicy(view, at) === 1) frame.mark = vxlan.mark(view, at);
+  if (emulation.options.groupPolicy && vxlan.groupPolicy(view, at) === 1) frame.mark = vxlan.mark(view, at);
   frame.at = vxlan.payloadStart(view, at);
   frame.end = end;
   if (frame.segmentLength !== 0) frame.segmentLength -= frame.at + ethernet.HEADER_LENGTH - frame.network;
@@ -44,6 +46,7 @@ function check(emulation: Emulation, host: Host, frame: Frame, at: number, end: 
   const { view } = frame;
   const refused = vxlanHeader(view, at, host.cell.vni);
   if (refused !== ACCEPTED) return refused;
+  if (!emulation.options.groupPolicy && view.getUint32(at) !== PLAIN_FLAGS) return REASON.VXLAN_INVALID_HEADER;
   const { layers } = emulation.dataplane;
   locate(view, frame.network, frame.end, frame.end, LINKTYPE.RAW, emulation.dataplane.options.vxlanPort, layers);
   const inner = innerFrame(view, layers, host.cell);

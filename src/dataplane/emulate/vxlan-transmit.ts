@@ -48,7 +48,7 @@ export function encapsulate(emulation: Emulation, host: Host, frame: Frame): boo
   const sourcePort = emulation.draws.sourcePort(host.cell.index, view, inner, frame.end);
   const ecn = inner < 0 ? 0 : outerEcn(ipv4.ecn(view, inner));
   frame.at -= vxlan.HEADER_LENGTH;
-  vxlan.encodeMark(frame.mark, host.cell.vni, view, frame.at);
+  vxlan.encodeMark(emulation.options.groupPolicy ? frame.mark : 0, host.cell.vni, view, frame.at);
   frame.at -= udp.HEADER_LENGTH;
   outerUdp.sourcePort = sourcePort;
   outerUdp.destinationPort = emulation.dataplane.options.vxlanPort;

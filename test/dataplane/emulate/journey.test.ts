@@ -11,7 +11,7 @@ import { REASONS, VERDICT_NAMES } from '../../../src/dataplane/verdict.ts';
 import { CASES, NARROW } from '../../conformance/emulate-cases.ts';
 import { planned } from '../../scenarios/support.ts';
 import { createRandom } from '../../support/evaluation.ts';
-import { ethernet, icmp, ipv4, silkMac, tcp, udp, vxlan } from '../packets.ts';
+import { ethernet, FLAG, icmp, ipv4, silkMac, tcp, udp, vxlan } from '../packets.ts';
 import { countingDraws, type Input, type Setup, seenIn, type Travelled, travel } from './emulating.ts';
 
 const test = suite('dataplane/emulate/journey');
@@ -132,6 +132,13 @@ const nested = (packet: Iterable<number>, type = 0x0800): Uint8Array => {
   return ipv4(ends, 17, udp(ends, 50_000, 4789, vxlan(frame, { groupId: 1 })));
 };
 const underlayEnds = { source: CELL_A, destination: CELL_B };
+const toAll = { source: FRONTEND, destination: '10.255.255.255' };
+const PROGRAM_PORT = 22;
+const toProgram = (flags: number): Uint8Array =>
+  ipv4(underlayEnds, 6, tcp(underlayEnds, 40_000, PROGRAM_PORT, { flags }));
+/** 20 octets whose data offset says `words`. */
+const segment = (flags: number, words: number): number[] =>
+  tcp(underlayEnds, 1, 2, { flags }).map((octet, i) => (i === 12 ? words << 4 : octet));
 
 /** What only emulated cells come to, as one packet each. */
 const FATES: readonly (readonly [string, Input])[] = [
@@ -149,15 +156,53 @@ const FATES: readonly (readonly [string, Input])[] = [
   ['deliver host.underlay', onUnderlay(ipv4(underlayEnds, 1, icmp(8, 0, 1)))],
   ['drop host.no-socket', onUnderlay(ipv4(underlayEnds, 17, udp(underlayEnds, 1, 9, [1])))],
   ['drop host.no-protocol', onUnderlay(ipv4(underlayEnds, 253, [1, 2]))],
-  ['drop transport.too-small', onUnderlay(ipv4(underlayEnds, 6, [1, 2, 3, 4]))],
+  ['malformed transport.short', onUnderlay(ipv4(underlayEnds, 6, [1, 2, 3, 4]))],
+  ['malformed transport.short, less than it says', onUnderlay(ipv4(underlayEnds, 6, segment(FLAG.SYN, 6)))],
+  ['drop transport.too-small', onUnderlay(ipv4(underlayEnds, 6, segment(FLAG.SYN, 4)))],
+  ['deliver host.underlay, a SYN', onUnderlay(toProgram(FLAG.SYN))],
+  ['deliver host.underlay, an ACK', onUnderlay(toProgram(FLAG.ACK))],
+  ['drop tcp.flags', onUnderlay(toProgram(FLAG.SYN | FLAG.FIN))],
+  ['drop tcp.flags, none', onUnderlay(toProgram(0))],
+  ['drop tcp.reset', onUnderlay(toProgram(FLAG.SYN | FLAG.RST))],
+  ['drop icmp.quote', onUnderlay(ipv4(underlayEnds, 1, icmp(3, 3, 0, Array(19).fill(0x45))))],
+  ['drop icmp.quote, header of 16', onUnderlay(ipv4(underlayEnds, 1, icmp(11, 0, 0, Array(20).fill(0x44))))],
+  ['deliver host.underlay, a quote', onUnderlay(ipv4(underlayEnds, 1, icmp(11, 0, 0, Array(20).fill(0x45))))],
+  ['drop icmp.short-redirect', onUnderlay(ipv4(underlayEnds, 1, icmp(5, 0, 0, Array(19).fill(0x45))))],
+  ['drop icmp.type', onUnderlay(ipv4(underlayEnds, 1, icmp(19, 0, 0)))],
+  ['drop icmp.group', onUnderlay(ipv4({ source: CELL_A, destination: '10.0.0.255' }, 1, icmp(8, 0, 0)))],
+  ['drop host.nobody', onUnderlay(nested(ipv4(toAll, 17, udp(toAll, 1, 9, [1]))))],
+  ['drop frame.llc', onUnderlay(nested([0xaa, 0xaa, 3, 0, 0, 0, 8, 0, ...Array<number>(38).fill(1)], 46))],
+  ['malformed vlan.truncated', onUnderlay(nested([0, 5], 0x8100))],
+  [
+    'drop inner.ethertype, two tags',
+    onUnderlay(nested([0, 5, 0x81, 0, 0, 6, 8, 0, ...question(ORDERS, 5000)], 0x88a8)),
+  ],
+  ['drop vlan.tagged', onUnderlay(nested([0, 0, 0x81, 0, 0, 6, 8, 0, ...question(ORDERS, 5000)], 0x8100))],
+  [
+    'deliver policy.accept, two tags',
+    onUnderlay(nested([0, 0, 0x81, 0, 0, 0, 8, 0, ...question(ORDERS, 5000)], 0x8100)),
+  ],
+  ['malformed arp.too-small', onUnderlay(nested([0, 1, 8, 0, 6, 4, 0, 1, ...Array<number>(19).fill(0)], 0x0806))],
+  ['malformed arp.header', onUnderlay(nested([0, 1, 8, 0, 5, 4, 0, 1, ...Array<number>(20).fill(0)], 0x0806))],
+  ['drop ip6.disabled', onUnderlay(nested([0x60, ...Array<number>(39).fill(0)], 0x86dd))],
+  [
+    'drop ip6.disabled, from a container',
+    { ...sends([]), octets: ethernet(silkMac('aa', FRONTEND), silkMac('ee', FRONTEND), 0x86dd, [0x60]) },
+  ],
+  ['drop arp.ignored', { ...sends([]), octets: ethernet('ff:ff:ff:ff:ff:ff', silkMac('ee', FRONTEND), 0x0806, [0]) }],
   ['drop tcp.checksum', onUnderlay(ipv4(underlayEnds, 6, [...tcp(underlayEnds, 1, 2, { flags: 2 }).slice(0, 19), 9]))],
   ['drop icmp.checksum', onUnderlay(ipv4(underlayEnds, 1, [8, 0, 1, 1, 0, 0, 0, 0]))],
   ['deliver inner.arp', onUnderlay(nested([0, 1, 8, 0, 6, 4, 0, 1, ...Array<number>(20).fill(0)], 0x0806))],
 ];
 
-for (const [expected, input] of FATES) {
-  test(expected, () => {
-    const narrow = { options: { mtus: new Map([[NARROW.tap, NARROW.mtu]]) } };
+/** The words behind a comma tell cases with the same end apart. */
+for (const [name, input] of FATES) {
+  test(name, () => {
+    const [expected] = name.split(',');
+    const narrow: Partial<Setup> = {
+      options: { mtus: new Map([[NARROW.tap, NARROW.mtu]]) },
+      listens: (_cell, _protocol, _address, port) => port === PROGRAM_PORT,
+    };
     assert.is(fateOf(travel(setup(narrow), [input], countingDraws()), 1), expected);
   });
 }
