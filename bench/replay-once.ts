@@ -18,6 +18,7 @@ import { heap, reserve } from '../src/memory/arena.ts';
 import { createEnds } from '../src/replay/ends.ts';
 import * as flows from '../src/replay/flows.ts';
 import { play } from '../src/replay/player.ts';
+import { quiet, threadNanoseconds } from './measure.ts';
 
 const [capture, foundationFile, cell, rounds = '1'] = process.argv.slice(2) as [string, string, string, string?];
 const foundation = readFoundation(readFileSync(foundationFile, 'utf8'), foundationFile);
@@ -54,18 +55,3 @@ for (let round = 0; round < Number(rounds); round++) {
 process.stdout.write(
   `${JSON.stringify({ nanoseconds, processNanoseconds, verdicts, residentKilobytes: process.resourceUsage().maxRSS })}\n`,
 );
-
-/** CPU time of this thread (the first of the process), where Linux tells it; else NaN. */
-function threadNanoseconds(): number {
-  try {
-    return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[0]);
-  } catch {
-    return Number.NaN;
-  }
-}
-
-/** Let V8 finish what it compiles and collects on behalf of the rules, which is not the replay's. */
-async function quiet(): Promise<void> {
-  (globalThis as { gc?: () => void }).gc?.();
-  await new Promise((resolve) => setTimeout(resolve, 300));
-}
