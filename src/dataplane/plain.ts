@@ -213,7 +213,9 @@ function decideInner(
   burst.reply[i] = connections.reply;
   if (connections.pending) burst.note[i]! |= isPickUp(protocol, flags) ? NOTE.OPENED | NOTE.PICKED_UP : NOTE.OPENED;
   const said = saidOf(connections, slot, tunnel);
-  if (said !== 0 && said >>> STATE_SHIFT === stateBits(connections.ctstate) && connections.marks.size === 0) {
+  const { ctstate } = connections;
+  const holds = said >>> STATE_SHIFT === stateBits(ctstate) && ctstate !== INVALID && connections.marks.size === 0;
+  if (said !== 0 && holds) {
     sayAgain(dataplane, burst, i, cell, slot, said, length, now);
   } else {
     walk(dataplane, burst, i, cell, slot, tunnel, flags, length);

@@ -160,7 +160,10 @@
     ;; the way that it names, and what is noted of the way.
     (local.set $next (local.get $first))
     (local.set $end
-      (i32.add (local.get $first) (i32.shl (i32.sub (local.get $to) (local.get $from)) (i32.const 3))))
+      (select
+        (i32.add (local.get $first) (i32.shl (i32.sub (local.get $to) (local.get $from)) (i32.const 3)))
+        (local.get $first)
+        (i32.load offset=116 (local.get $c))))
     (local.set $row
       (i32.add (i32.load (local.get $c)) (i32.shl (local.get $from) (i32.const 2))))
     (local.set $first (i32.load offset=72 (local.get $c)))

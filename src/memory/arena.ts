@@ -61,6 +61,8 @@ export function keepWords(arena: Arena, words: ArrayLike<number>): Int32Array<Ar
 
 const PAGE = 65_536;
 const LINE = 64;
+/** Behind the places: compiled code reads ahead by row numbers that may be those of a table which has moved since. */
+const MARGIN = 1 << 23;
 
 const rounded = (length: number): number => Math.ceil(length / LINE) * LINE;
 
@@ -71,7 +73,7 @@ const rounded = (length: number): number => Math.ceil(length / LINE) * LINE;
 export function reserve(limit: number): Arena | null {
   let memory: Memory;
   try {
-    const pages = Math.ceil(limit / PAGE);
+    const pages = Math.ceil((limit + MARGIN) / PAGE);
     memory = new assembly.Memory({ initial: pages, maximum: pages });
   } catch {
     return null;
@@ -89,7 +91,7 @@ export function reserve(limit: number): Arena | null {
         new Uint8Array(buffer, offset, size).fill(0);
         return { buffer, offset };
       }
-      if (next + size > buffer.byteLength) return heap.allocate(length);
+      if (next + size > buffer.byteLength - MARGIN) return heap.allocate(length);
       next += size;
       return { buffer, offset: next - size };
     },

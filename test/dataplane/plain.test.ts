@@ -3,13 +3,11 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Burst, create, reset } from '../../src/dataplane/burst.ts';
-import { ENTRY_WORDS } from '../../src/dataplane/conntrack.ts';
 import type { Dataplane } from '../../src/dataplane/dataplane.ts';
 import { judge, judgeGeneral } from '../../src/dataplane/judge.ts';
 import { decidePlain, survey } from '../../src/dataplane/plain.ts';
 import { releaseExpired } from '../../src/dataplane/reassemble.ts';
 import { createDataplane } from '../../src/dataplane/setup.ts';
-import type { Straight } from '../../src/dataplane/straight.ts';
 import { plan } from '../../src/foundation/plan.ts';
 import { readFoundation } from '../../src/foundation/read.ts';
 import { type Arena, heap, type Place, reserve } from '../../src/memory/arena.ts';
@@ -18,6 +16,7 @@ import { LINKTYPE } from '../../src/wire/protocol.ts';
 import { SYN } from '../support/frames.ts';
 import { octets } from '../support/hex.ts';
 import { check } from '../support/property.ts';
+import { columns, connections, counters, countRuns } from './judged.ts';
 
 const test = suite('dataplane: plain packets');
 
@@ -229,46 +228,6 @@ function fill(burst: Burst, list: readonly Frame[], step: number, place: Place =
   records.count = list.length;
 }
 
-const COLUMNS = [
-  'verdict',
-  'reason',
-  'rule',
-  'cell',
-  'mark',
-  'tag',
-  'ctstate',
-  'reply',
-  'version',
-  'source',
-  'destination',
-  'protocol',
-  'sourcePort',
-  'destinationPort',
-  'note',
-  'fault',
-  'faultAt',
-] as const;
-
-const columns = (burst: Burst): object =>
-  Object.fromEntries(COLUMNS.map((name) => [name, [...burst[name].subarray(0, burst.records.count)]]));
-
-const counters = (dataplane: Dataplane): object =>
-  dataplane.cells.map(({ filter }) => {
-    const { packets, bytes, policyPackets, policyBytes } = filter.counters();
-    return [[...packets], [...bytes], [...policyPackets], [...policyBytes]];
-  });
-
-/** Key, state and times of every connection; what the straight way remembers beside them is its own business. */
-function connections({ connections: { words, times, used } }: Dataplane): string[] {
-  const found: string[] = [];
-  for (let slot = 0; slot < used; slot++) {
-    const expires = times[(slot * ENTRY_WORDS) / 2 + 3]!;
-    if (expires > Number.NEGATIVE_INFINITY)
-      found.push(`${[...words.subarray(slot * ENTRY_WORDS, slot * ENTRY_WORDS + 6)].join(' ')} ${expires}`);
-  }
-  return found.sort();
-}
-
 const usual: Frame = {
   udp: false,
   back: false,
@@ -359,20 +318,6 @@ test('compiled code agrees with the general way, and does its share', () => {
   );
   assert.ok(compiled > rows / 8, `${compiled} of ${rows} rows were judged by compiled code`);
 });
-
-/** Rows that compiled code judges while `action` runs. */
-function countRuns(straight: Straight, action: () => void): number {
-  let rows = 0;
-  const { run } = straight;
-  const counting = (control: number, row: number, to: number): number => {
-    const stopped = run(control, row, to);
-    rows += stopped - row;
-    return stopped;
-  };
-  Object.assign(straight, { run: counting });
-  action();
-  return rows;
-}
 
 /** What the general way says of `list`, on a dataplane of its own. */
 function sameAsGeneral(

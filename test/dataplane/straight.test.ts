@@ -1,0 +1,238 @@
+/** Compiled code over rules of every sort, and over many connections, beside the general way. */
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Burst, create, reset } from '../../src/dataplane/burst.ts';
+import type { Dataplane } from '../../src/dataplane/dataplane.ts';
+import { judge, judgeGeneral } from '../../src/dataplane/judge.ts';
+import { createDataplane } from '../../src/dataplane/setup.ts';
+import { vtepMac } from '../../src/foundation/lease.ts';
+import { plan } from '../../src/foundation/plan.ts';
+import { readFoundation } from '../../src/foundation/read.ts';
+import { type Arena, heap, type Place, reserve } from '../../src/memory/arena.ts';
+import { InterfaceNames } from '../../src/rules/interfaces.ts';
+import type { Rule, Ruleset, Table } from '../../src/rules/model.ts';
+import { createPacket } from '../../src/rules/packet.ts';
+import * as checksum from '../../src/wire/checksum.ts';
+import { LINKTYPE } from '../../src/wire/protocol.ts';
+import { createRandom, packetsFor, tables } from '../support/evaluation.ts';
+import { SYN } from '../support/frames.ts';
+import { octets } from '../support/hex.ts';
+import { check } from '../support/property.ts';
+import { columns, connections, counters, countRuns } from './judged.ts';
+
+const test = suite('dataplane: compiled code');
+
+const NETWORK = 0x0aff0100;
+const CONTAINERS = [4, 5, 6];
+const FOUNDATION = readFoundation(
+  JSON.stringify({
+    tagplane: 1,
+    cells: [
+      { name: 'a', underlay: '10.0.0.101', lease: '10.255.2.0/24' },
+      { name: 'b', underlay: '10.0.0.102', lease: '10.255.1.0/24' },
+    ],
+    apps: [
+      ...CONTAINERS.map((host) => ({
+        name: `back-${host}`,
+        guid: `0000000${host}-0000-4000-8000-000000000001`,
+        tag: `000${host}`,
+        instances: [{ cell: 'b', ip: `10.255.1.${host}` }],
+      })),
+      {
+        name: 'front',
+        guid: '00000001-0000-4000-8000-000000000001',
+        tag: '0001',
+        instances: [{ cell: 'a', ip: '10.255.2.7' }],
+      },
+    ],
+    policies: [{ source: 'front', destination: 'back-4', protocol: 'tcp', ports: '1000-2000' }],
+  }),
+  'foundation.json',
+);
+
+/** What a packet inside the tunnel is made of. */
+interface Packet {
+  readonly source: number;
+  readonly destination: number;
+  readonly protocol: number;
+  readonly ports: readonly [number, number];
+  readonly flags: number;
+  readonly mark: number;
+}
+
+const INNER_IPV4 = 64;
+const TRANSPORT = 84;
+
+function frameOf({ source, destination, protocol, ports, flags, mark }: Packet): Uint8Array {
+  const frame = octets(SYN);
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  view.setUint8(42, mark === 0 ? 0x08 : 0x88);
+  view.setUint16(44, mark & 0xffff);
+  for (const [at, network] of [
+    [50, NETWORK],
+    [56, 0x0aff0200],
+  ] as const) {
+    const mac = vtepMac({ address: network, prefix: 24 } as never);
+    view.setUint32(at, Math.floor(mac / 0x10000));
+    view.setUint16(at + 4, mac % 0x10000);
+  }
+  view.setUint8(INNER_IPV4 + 9, protocol);
+  view.setUint32(INNER_IPV4 + 12, source);
+  view.setUint32(INNER_IPV4 + 16, destination);
+  view.setUint16(TRANSPORT, ports[0]);
+  view.setUint16(TRANSPORT + 2, ports[1]);
+  if (protocol === 17) view.setUint16(TRANSPORT + 4, 40);
+  else view.setUint8(TRANSPORT + 13, flags);
+  view.setUint16(INNER_IPV4 + 10, 0);
+  view.setUint16(INNER_IPV4 + 10, checksum.complement(checksum.sum(view, INNER_IPV4, INNER_IPV4 + 20)));
+  return frame;
+}
+
+const ROOM = 64 * 1024;
+
+/** Put the frames of `packets` into `burst`, `step` apart from `from` on. */
+function fill(burst: Burst, packets: readonly Packet[], from: number, step: number, place: Place): void {
+  const { records } = burst;
+  const bytes = new Uint8Array(place.buffer, place.offset, ROOM);
+  let next = 0;
+  for (const [i, packet] of packets.entries()) {
+    const frame = frameOf(packet);
+    bytes.set(frame, next);
+    records.at[i] = next;
+    records.end[i] = next + frame.length;
+    records.originalLength[i] = frame.length;
+    records.time[i] = from + i * step;
+    records.linkType[i] = LINKTYPE.ETHERNET;
+    next += frame.length;
+  }
+  records.octets = bytes;
+  records.view = new DataView(place.buffer, place.offset, ROOM);
+  records.count = packets.length;
+}
+
+const dataplaneOf = (ruleset: Ruleset, connectionLimit: number, arena: Arena): Dataplane =>
+  createDataplane(FOUNDATION, new Map([['b', { ruleset, backend: 'nft' }]]), {
+    vxlanPort: 4789,
+    strictChecksums: false,
+    judged: ['b'],
+    connectionLimit,
+    arena,
+  });
+
+const BURST = 200;
+
+/** Judge `packets` both ways and hold everything together. Gives how many rows compiled code judged. */
+function agree(ruleset: Ruleset, packets: readonly Packet[], limit: number, step: number, arena: Arena): number {
+  const mine = dataplaneOf(ruleset, limit, arena);
+  const theirs = dataplaneOf(ruleset, limit, heap);
+  const burst = create(undefined, arena);
+  const expected = create();
+  const place = arena.allocate(ROOM);
+  let compiled = 0;
+  for (let from = 0; from < packets.length; from += BURST) {
+    const list = packets.slice(from, from + BURST);
+    fill(burst, list, from * step, step, place);
+    fill(expected, list, from * step, step, heap.allocate(ROOM));
+    compiled += countRuns(mine.straight!, () => judge(mine, burst));
+    reset(expected);
+    for (let i = 0; i < list.length; i++) judgeGeneral(theirs, expected, i);
+    assert.equal(columns(burst), columns(expected));
+  }
+  assert.equal(connections(mine), connections(theirs));
+  assert.equal(counters(mine), counters(theirs));
+  arena.release(place, ROOM);
+  return compiled;
+}
+
+const PACKETS = 240;
+
+/** Packets on the edges of what `table` asks, that come again, also in the other direction of their connection. */
+function packetsOn(ruleset: Ruleset, seed: number): Packet[] {
+  const table = ruleset.tables[0]!;
+  const random = createRandom(seed);
+  const next = packetsFor(table, new InterfaceNames(), seed);
+  const packet = createPacket();
+  const packets: Packet[] = [];
+  for (let index = 0; index < PACKETS / 4; index++) {
+    next(packet);
+    packets.push({
+      source: random(3) === 0 ? NETWORK + CONTAINERS[random(3)]! : packet.source,
+      destination: random(3) === 0 ? packet.destination : NETWORK + CONTAINERS[random(3)]!,
+      protocol: packet.protocol === 17 ? 17 : 6,
+      ports: [packet.sourcePort, packet.destinationPort],
+      flags: [2, 16, 16, 18, 17, 4][random(6)]!,
+      mark: packet.mark & 0xffff,
+    });
+  }
+  const again = packets.map((one) =>
+    random(2) === 0
+      ? { ...one, flags: 16, ports: [one.ports[0] ^ random(4), one.ports[1]] as const }
+      : { ...one, source: one.destination, destination: one.source, ports: [one.ports[1], one.ports[0]] as const },
+  );
+  return [...packets, ...again, ...packets.map((one) => ({ ...one, flags: 16 })), ...again];
+}
+
+/** What compiled code leaves to TypeScript, by the kind of match or target. */
+const LEFT = ['limit', 'hashlimit', 'addrtype', 'multiport', 'unknown', 'LOG', 'NFLOG', 'MARK', 'CONNMARK', 'DNAT'];
+
+const isLeft = ({ matches, target }: Rule): boolean =>
+  LEFT.includes(target.kind) ||
+  matches.some((one) => LEFT.includes(one.kind) || (one.kind === 'tcp' && one.flags !== undefined));
+
+/** `table` with little, or nothing, that is left to TypeScript. */
+const strip = (table: Table, keep: number): Table => ({
+  ...table,
+  chains: table.chains.map((chain) => ({
+    ...chain,
+    rules: chain.rules.filter((rule, index) => !isLeft(rule) || index === keep),
+  })),
+});
+
+test('rules of every sort', () => {
+  const arena = reserve(2 ** 31);
+  assert.ok(arena !== null);
+  let compiled = 0;
+  let rows = 0;
+  check(
+    fc.property(
+      tables,
+      fc.constantFrom(-1, -1, -1, 3),
+      fc.integer(),
+      fc.constantFrom(3, 20, 1000),
+      fc.constantFrom(1e6, 3e9),
+      (table, keep, seed, limit, step) => {
+        const ruleset = { tables: [strip(table, keep)] };
+        compiled += agree(ruleset, packetsOn(ruleset, seed), limit, step, arena);
+        rows += PACKETS;
+      },
+    ),
+    400,
+  );
+  assert.ok(compiled > rows / 10, `${compiled} of ${rows} rows were judged by compiled code`);
+});
+
+test('more connections and refusals than the first table has room for', () => {
+  const arena = reserve(2 ** 30);
+  assert.ok(arena !== null);
+  const random = createRandom(7);
+  const packets = Array.from({ length: 20_000 }, (): Packet => {
+    const client = random(6000);
+    return {
+      source: 0x0aff0207,
+      destination: NETWORK + 4,
+      protocol: 6,
+      // Some ends were refused once, without their tag, and are let through later.
+      ports: [20_000 + (client % 3000), client < 3000 ? 1500 : 2500],
+      flags: random(8) === 0 ? 2 : 16,
+      mark: random(4) === 0 ? 0 : 1,
+    };
+  });
+  const ruleset = plan(FOUNDATION, 'b');
+  for (const limit of [2000, 1 << 20]) {
+    const compiled = agree(ruleset, packets, limit, 1e6, arena);
+    assert.ok(compiled > packets.length / 2, `${compiled} of ${packets.length}`);
+  }
+});
+
+test.run();
