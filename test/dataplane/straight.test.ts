@@ -6,13 +6,16 @@ import { type Burst, create, reset } from '../../src/dataplane/burst.ts';
 import type { Dataplane } from '../../src/dataplane/dataplane.ts';
 import { judge, judgeGeneral } from '../../src/dataplane/judge.ts';
 import { createDataplane } from '../../src/dataplane/setup.ts';
-import { vtepMac } from '../../src/foundation/lease.ts';
+import { containerMac } from '../../src/foundation/lease.ts';
 import { plan } from '../../src/foundation/plan.ts';
 import { readFoundation } from '../../src/foundation/read.ts';
 import { type Arena, heap, type Place, reserve } from '../../src/memory/arena.ts';
+import { createEnds } from '../../src/replay/ends.ts';
+import * as flows from '../../src/replay/flows.ts';
 import { InterfaceNames } from '../../src/rules/interfaces.ts';
 import type { Rule, Ruleset, Table } from '../../src/rules/model.ts';
 import { createPacket } from '../../src/rules/packet.ts';
+import { parseRuleset } from '../../src/rules/parse.ts';
 import * as checksum from '../../src/wire/checksum.ts';
 import { LINKTYPE } from '../../src/wire/protocol.ts';
 import { createRandom, packetsFor, tables } from '../support/evaluation.ts';
@@ -73,7 +76,7 @@ function frameOf({ source, destination, protocol, ports, flags, mark }: Packet):
     [50, NETWORK],
     [56, 0x0aff0200],
   ] as const) {
-    const mac = vtepMac({ address: network, prefix: 24 } as never);
+    const mac = containerMac(network);
     view.setUint32(at, Math.floor(mac / 0x10000));
     view.setUint16(at + 4, mac % 0x10000);
   }
@@ -128,6 +131,9 @@ function agree(ruleset: Ruleset, packets: readonly Packet[], limit: number, step
   const theirs = dataplaneOf(ruleset, limit, heap);
   const burst = create(undefined, arena);
   const expected = create();
+  const [sums, expectedSums] = [mine, theirs].map(({ directory, straight }) =>
+    flows.create(createEnds(directory), straight),
+  ) as [flows.FlowTable, flows.FlowTable];
   const place = arena.allocate(ROOM);
   let compiled = 0;
   for (let from = 0; from < packets.length; from += BURST) {
@@ -138,7 +144,10 @@ function agree(ruleset: Ruleset, packets: readonly Packet[], limit: number, step
     reset(expected);
     for (let i = 0; i < list.length; i++) judgeGeneral(theirs, expected, i);
     assert.equal(columns(burst), columns(expected));
+    flows.add(sums, burst);
+    flows.add(expectedSums, expected);
   }
+  assert.equal(flows.list(sums), flows.list(expectedSums));
   assert.equal(connections(mine), connections(theirs));
   assert.equal(counters(mine), counters(theirs));
   arena.release(place, ROOM);
@@ -210,6 +219,48 @@ test('rules of every sort', () => {
     400,
   );
   assert.ok(compiled > rows / 10, `${compiled} of ${rows} rows were judged by compiled code`);
+});
+
+/** Rules that make walks of several steps: skipped, stopped at a barrier, told by state, and ended by the policy. */
+const LONG_WALKS = `*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:first - [0:0]
+:second - [0:0]
+:third - [0:0]
+-A FORWARD -p udp -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -d 10.255.1.4/32 -j first
+-A FORWARD -m mark --mark 0x3 -j third
+-A FORWARD -m mark --mark 0x1 -j second
+-A FORWARD -p tcp -m tcp --dport 53 -j REJECT --reject-with tcp-reset
+-A first -p tcp -m tcp --dport 1000:1999 -j RETURN
+-A first -p tcp -m tcp --sport 30000:30031 -j ACCEPT
+-A first ! -s 10.255.1.5/32
+-A second -p tcp -m conntrack --ctstate NEW -m tcp --dport 1500 -j ACCEPT
+-A second -p tcp -m conntrack --ctstate ESTABLISHED -m tcp --sport 1500 -j ACCEPT
+-A second -m iprange --dst-range 10.255.1.5-10.255.1.6 -j ACCEPT
+-A third -p tcp -m tcp --dport 9 -j MARK --set-xmark 0x1/0xffffffff
+-A third -p udp -j DROP
+COMMIT
+`;
+
+test('walks of several steps', () => {
+  const arena = reserve(2 ** 30);
+  assert.ok(arena !== null);
+  const random = createRandom(11);
+  const some = <T>(values: readonly T[]): T => values[random(values.length)]!;
+  const packets = Array.from({ length: 6000 }, (): Packet => {
+    const there = { source: NETWORK + some([5, 5, 0x107]), destination: NETWORK + some([4, 4, 6]) };
+    const ports = [30_000 + random(64), some([53, 900, 1500, 1999, 2000])] as const;
+    const protocol = some([6, 6, 17]);
+    const one = { ...there, ports, protocol, flags: some([2, 16, 16, 18]), mark: random(4) };
+    if (one.source !== NETWORK + 5 || random(3) !== 0) return one;
+    return { ...one, source: one.destination, destination: one.source, ports: [ports[1], ports[0]] };
+  });
+  const { ruleset } = parseRuleset(LONG_WALKS, { file: 'rules', unknownMatches: 'error' });
+  const compiled = agree(ruleset, packets, 1 << 20, 1e6, arena);
+  assert.ok(compiled > packets.length / 4, `${compiled} of ${packets.length}`);
 });
 
 test('more connections and refusals than the first table has room for', () => {
