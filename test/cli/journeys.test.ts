@@ -4,7 +4,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ROOT } from '../support/shared.ts';
+import { ROOT, skip } from '../support/shared.ts';
+import { hasTshark } from '../support/tshark.ts';
 import { capture, FOUNDATION, inDirectory, tagplane } from './command.ts';
 
 const test = suite('cli/journeys');
@@ -46,7 +47,7 @@ test('the underlay alone is enough', async () => {
   assert.is(sum!.missing + sum!.different + sum!.unexpected, 0);
 });
 
-test('taps with one file are interfaces of it, and tshark reads it', () =>
+const oneFile = (): Promise<void> =>
   inDirectory(async (directory) => {
     const file = join(directory, 'taps.pcapng');
     const taps = ['cell-a/silk-vtep', 'cell-b/eth0'].flatMap((tap) => ['--tap', `${tap}=${file}`]);
@@ -61,7 +62,11 @@ test('taps with one file are interfaces of it, and tshark reads it', () =>
     const again = await tagplane(['replay', '--at', `cell-b/eth0=${file}`, ...WITH]);
     assert.is(again.code, 2);
     assert.match(again.stderr, /several interfaces \(cell-a\/silk-vtep, cell-b\/eth0\), expected those of one tap/);
-  }));
+  });
+
+const ONE_FILE = 'taps with one file are interfaces of it, and tshark reads it';
+if (hasTshark()) test(ONE_FILE, oneFile);
+else skip(test, ONE_FILE, 'tshark is not on this machine');
 
 test('a tap that was written can be given again, and agrees', () =>
   inDirectory(async (directory) => {
