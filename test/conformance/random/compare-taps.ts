@@ -10,7 +10,7 @@ import type { KernelResult } from './kernel.ts';
 import { count, type Mismatch } from './mismatch.ts';
 import { type Known, normalise } from './normalise.ts';
 import type { Case, FrameStep } from './step.ts';
-import type { Event } from './wire-lab.ts';
+import { type Event, isContainerEnd } from './wire-lab.ts';
 
 const ARP = 0x0806;
 
@@ -27,10 +27,20 @@ function knownOf(frames: readonly FrameStep[]): Known {
   };
 }
 
-/** What a cell saw: one line a frame. Fragments are left out on their way in, see `restorer`. */
+/** Whether it is on its way into the cell; a container's end sends what its veth receives. */
+const enters = ({ device, outgoing }: Passed): boolean => outgoing === isContainerEnd(device);
+
+/** Ends of containers are heard by sockets of their own, so that only each for itself keeps its order. */
+const byEnd = (one: Passed, other: Passed): number => {
+  const [a, b] = [one, other].map(({ device }) => (isContainerEnd(device) ? device : ''));
+  return a! < b! ? -1 : Number(a! > b!);
+};
+
+/** What a cell and its containers saw: one line a frame. Fragments are left out on their way in, see `restorer`. */
 function lines(seen: readonly Passed[], cell: string, known: Known): string[] {
   return seen
-    .filter((one) => one.cell === cell && one.device !== 'lo' && (one.outgoing || !isPiece(one)))
+    .filter((one) => one.cell === cell && one.device !== 'lo' && !(enters(one) && isPiece(one)))
+    .toSorted(byEnd)
     .map(({ device, outgoing, octets }) => {
       const leaves = outgoing && device === 'eth0';
       return `${device} ${outgoing ? 'out' : 'in'} ${normalise(octets, known, leaves)}`;

@@ -9,7 +9,7 @@ import type { EpochResult, KernelResult } from './kernel.ts';
 import { count, type Mismatch } from './mismatch.ts';
 import { type Epoch, foundationOf } from './rules.ts';
 import type { Case } from './step.ts';
-import type { Event } from './wire-lab.ts';
+import { type Event, isContainerEnd } from './wire-lab.ts';
 import { createWorld, type WorldCell } from './world.ts';
 
 export interface Comparison {
@@ -66,9 +66,11 @@ export function compareVerdicts(one: Case, kernel: KernelResult): Comparison {
  * sent, and the judge takes it for that.
  */
 const arrivalsAt = (kernel: KernelResult, { name, underlay }: WorldCell): Arrival[] =>
-  arrivalsOf(kernel.epochs.flatMap(({ events }) => events.filter((event) => event.cell === name))).filter(
-    ({ event }) => event.device !== 'eth0' || !claimsToBeFrom(event, underlay),
-  );
+  arrivalsOf(
+    kernel.epochs.flatMap(({ events }) =>
+      events.filter((event) => event.cell === name && !isContainerEnd(event.device)),
+    ),
+  ).filter(({ event }) => event.device !== 'eth0' || !claimsToBeFrom(event, underlay));
 
 interface Fed {
   readonly epoch: Epoch;
@@ -81,7 +83,10 @@ function epochsOf(kernel: KernelResult, { name, vtep, underlay }: WorldCell, all
   const own = [vtep, underlay, HOST_VETH_ADDRESS];
   return kernel.epochs.map(({ epoch, events }) => ({
     epoch,
-    arrivals: events.filter((event) => arrived.has(event) || (event.cell === name && isOwnAnswer(event, own))),
+    arrivals: events.filter(
+      (event) =>
+        arrived.has(event) || (event.cell === name && !isContainerEnd(event.device) && isOwnAnswer(event, own)),
+    ),
   }));
 }
 

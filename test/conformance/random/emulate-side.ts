@@ -1,7 +1,6 @@
 /** A case through the emulated cells: the same frames, put in at the same taps and times; what every device saw of them. */
 import type { Conntrack } from '../../../src/dataplane/conntrack.ts';
 import { createEmulation, type Options } from '../../../src/dataplane/emulate/create.ts';
-import { DEVICE } from '../../../src/dataplane/emulate/device.ts';
 import { createDraws } from '../../../src/dataplane/emulate/draws.ts';
 import type { Emulation } from '../../../src/dataplane/emulate/emulation.ts';
 import { exchangeRules } from '../../../src/dataplane/emulate/exchange.ts';
@@ -77,11 +76,10 @@ function tapOf(epoch: Epoch, at: string): string {
 }
 
 function passedOf(emulation: Emulation, passages: readonly Passage[]): Passed[] {
-  return passages.flatMap(({ device, direction, octets }) => {
-    const { kind, tap, cell } = emulation.devices[device]!;
+  return passages.map(({ device, direction, octets }) => {
+    const { tap, cell } = emulation.devices[device]!;
     const name = emulation.hosts[cell]!.cell.name;
-    if (kind === DEVICE.CONTAINER) return [];
-    return [{ cell: name, device: tap.slice(name.length + 1), outgoing: direction === DIRECTION.OUT, octets }];
+    return { cell: name, device: tap.slice(name.length + 1), outgoing: direction === DIRECTION.OUT, octets };
   });
 }
 

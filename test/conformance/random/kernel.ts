@@ -9,7 +9,7 @@ import { hostVeth } from '../lab-names.ts';
 import { run, runIn, sleep } from '../lab-shell.ts';
 import { type Epoch, firstEpoch, nextEpoch } from './rules.ts';
 import type { Case, FrameStep } from './step.ts';
-import { type Event, openWires, type WireLab } from './wire-lab.ts';
+import { type Event, isContainerEnd, openWires, type WireLab } from './wire-lab.ts';
 import { createWorld, GATEWAY, type World } from './world.ts';
 
 /** Packets and octets of a rule. */
@@ -56,7 +56,14 @@ function quieten(lab: Lab, world: World, liberal: boolean): void {
 function openLab(lab: Lab, world: World): WireLab {
   const { cells, containers, underlay } = lab.namespaces;
   return openWires({
-    cells: [...cells].map(([name, namespace]) => ({ name, namespace })),
+    cells: [
+      ...[...cells].map(([name, namespace]) => ({ name, namespace, prefix: '' })),
+      ...world.containers.map(({ name, cell, address }) => ({
+        name: cell.name,
+        namespace: containers.get(name)!,
+        prefix: `${hostVeth(parseIpv4(address)!)}/`,
+      })),
+    ],
     ports: [
       ...world.cells.map(({ name }, index) => ({ name, namespace: underlay, device: `cell${index}` })),
       ...[...containers].map(([name, namespace]) => ({ name, namespace, device: 'eth0' })),
@@ -131,20 +138,21 @@ function restorer(one: Case, world: World): (event: Event) => Event {
   const frames = one.steps
     .filter((step) => step.kind === 'frame')
     .map(({ at, octets }) => ({ at, octets: Buffer.from(octets, 'hex') }));
-  const seen = new Set<number>();
+  const seen = new Set<string>();
   const isEntry = ({ cell, device, outgoing }: Event, at: string): boolean => {
-    if (outgoing) return false;
+    if (outgoing !== isContainerEnd(device)) return false;
     const container = world.containers.find(({ name }) => name === at);
     if (container === undefined) return cell === at && device === 'eth0';
-    return cell === container.cell.name && device === hostVeth(parseIpv4(container.address)!);
+    return cell === container.cell.name && device.split('/')[0] === hostVeth(parseIpv4(container.address)!);
   };
   const isSame = (event: Uint8Array, put: Buffer): boolean =>
     event.length === put.length && put.subarray(-8).equals(event.subarray(-8));
   return (event) => {
     const frame = frames[event.step];
-    if (frame === undefined || seen.has(event.step)) return event;
+    const entry = `${event.step} ${event.device}`;
+    if (frame === undefined || seen.has(entry)) return event;
     if (!isEntry(event, frame.at) || !isSame(event.octets, frame.octets)) return event;
-    seen.add(event.step);
+    seen.add(entry);
     return { ...event, octets: frame.octets };
   };
 }

@@ -1,8 +1,8 @@
 /**
  * Frames into a lab and everything that its cells see of them.
  *
- * One program holds a packet socket for every wire that frames are put on, and one for each cell that hears all its
- * devices. It sends a frame, reads until nothing more comes, and sends the next: what a frame caused stands behind it. The
+ * One program holds a packet socket for every wire that frames are put on, and one for each cell and each container that
+ * hears all its devices. It sends a frame, reads until nothing more comes, and sends the next: what a frame caused stands behind it. The
  * kernel hands packets between namespaces on the processor that sent them, so the program stays on one.
  */
 import { spawn } from 'node:child_process';
@@ -25,8 +25,12 @@ export interface Event {
   readonly octets: Uint8Array;
 }
 
+/** Whether `device` is the container's end of a veth. */
+export const isContainerEnd = (device: string): boolean => device.includes('/');
+
 export interface Wires {
-  readonly cells: readonly { readonly name: string; readonly namespace: string }[];
+  /** Who listens. `prefix` stands before the names of its devices; a container's is that of its veth, `s-010255001004/`. */
+  readonly cells: readonly { readonly name: string; readonly namespace: string; readonly prefix: string }[];
   /** Where frames can be put: sent by `device` of `namespace`. */
   readonly ports: readonly { readonly name: string; readonly namespace: string; readonly device: string }[];
 }
@@ -80,7 +84,7 @@ cells = {}
 poll = select.epoll()
 for cell in wires['cells']:
     one = inside(cell['namespace'], listener)
-    cells[one.fileno()] = (one, cell['name'])
+    cells[one.fileno()] = (one, cell['name'] + ' ' + cell['prefix'])
     poll.register(one.fileno(), select.EPOLLIN)
 out = sys.stdout
 def read(one, name):
@@ -95,7 +99,7 @@ def read(one, name):
             elif level == socket.SOL_SOCKET and key == TIMESTAMPNS:
                 seconds, nanoseconds = struct.unpack('qq', value[:16])
                 stamp = seconds * 1000000000 + nanoseconds
-        out.write('%s %s %d %d %s\\n' % (name, device, kind, stamp, octets.hex()))
+        out.write('%s%s %d %d %s\\n' % (name, device, kind, stamp, octets.hex()))
 def drain(milliseconds):
     quiet = 0
     while quiet < 2:
