@@ -42,7 +42,7 @@ const ROW_OCTETS = 22;
 
 /**
  * An empty burst. The columns at, end, originalLength, linkType and time stand one behind the other in `arena`, for
- * straight.wat.
+ * `native/layout.h`.
  */
 export function create(arena: Arena = heap): RecordBurst {
   const { buffer, offset } = arena.allocate(ROWS * ROW_OCTETS);

@@ -1,5 +1,5 @@
 /**
- * The straight way in compiled code: `straight.wat` over the same columns, entries and sums that `plain.ts` works on.
+ * The straight way in compiled code: the loops of `native/` over the same columns, entries and sums that `plain.ts` works on.
  *
  * A dataplane has it when its arena is one memory and one cell is judged. `judge` hands a burst over, and gets back the first
  * row that compiled code leaves to TypeScript. Measured on captures of 1,000,000 frames: see docs/dataplane.md.
@@ -7,23 +7,21 @@
 import { BURST_CAPACITY } from '../capture/burst.ts';
 import { type Directory, firstSlot } from '../foundation/directory.ts';
 import { HOST_VETH_ADDRESS } from '../foundation/lease.ts';
-import { type Arena, assembly, type Memory, wordsOf } from '../memory/arena.ts';
+import { type Arena, wordsOf } from '../memory/arena.ts';
+import type { Loops, Memory } from '../memory/loops.ts';
 import type { Plan } from '../rules/plan.ts';
 import type { Burst } from './burst.ts';
 import type { Cell } from './cell.ts';
 import type { Dataplane } from './dataplane.ts';
-import { STRAIGHT_CODE } from './straight-code.ts';
 import { flagsAreValid, SEGMENT, segmentOf, TCP_TIMEOUTS, transition } from './tcp-state.ts';
 
 export interface Straight {
   readonly arena: Arena;
   readonly memory: Memory;
-  /** Address of the control block, and the block itself; straight.wat says what its words are. */
+  /** Address of the control block, and the block itself; `native/layout.h` says what its words are. */
   readonly at: number;
   readonly control: Int32Array;
-  readonly touch: (control: number, from: number, to: number) => number;
-  readonly run: (control: number, from: number, to: number) => number;
-  readonly tally: (control: number) => number;
+  readonly loops: Loops;
   /** What `tally` lists; there is room for two words per row. */
   readonly notes: Int32Array;
   /** The burst that the control block is about, once all its rows are judged; else null. */
@@ -79,26 +77,10 @@ const WAYS = 41;
 const VTEP_INTERFACE = 42;
 const WALKS = 43;
 
-/** Compiled once, so that what V8 learns of it serves every dataplane; null on a machine without the instructions. */
-let compiled: object | null | undefined;
-
-function moduleOf(): object | null {
-  if (compiled !== undefined) return compiled;
-  try {
-    compiled = new assembly.Module(Uint8Array.from(atob(STRAIGHT_CODE), (letter) => letter.charCodeAt(0)));
-  } catch {
-    compiled = null;
-  }
-  return compiled;
-}
-
 /** Compiled code over the memory of `arena`; null when there is none. */
 export function createStraight(arena: Arena): Straight | null {
-  const { memory } = arena;
-  const module = memory === null ? null : moduleOf();
-  if (memory === null || module === null) return null;
-  const instance = new assembly.Instance(module, { tagplane: { memory } });
-  const { touch, run, tally } = instance.exports as unknown as Pick<Straight, 'touch' | 'run' | 'tally'>;
+  const { memory, loops } = arena;
+  if (memory === null || loops === null) return null;
   const { buffer, offset } = arena.allocate(CONTROL_WORDS * 4);
   const control = new Int32Array(buffer, offset, CONTROL_WORDS);
   const octets = (list: readonly number[]): number => {
@@ -119,9 +101,7 @@ export function createStraight(arena: Arena): Straight | null {
     memory,
     at: offset,
     control,
-    touch,
-    run,
-    tally,
+    loops,
     notes: new Int32Array(notes.buffer, notes.offset, BURST_CAPACITY),
     burst: null,
     plan: null,
@@ -272,8 +252,8 @@ export function takeBack({ control }: Straight, { connections }: Dataplane): voi
  * Add the rows of the burst that was judged last to the flows at `flows`, and list those that must be looked up in `notes`.
  * Gives how many these are.
  */
-export function tally({ control, tally: run, at }: Straight, flows: number, sign: number): number {
+export function tally({ control, loops, at }: Straight, flows: number, sign: number): number {
   control[FLOWS] = flows;
   control[SIGN] = sign;
-  return run(at);
+  return loops.tally(at);
 }
