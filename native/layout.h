@@ -29,6 +29,10 @@ struct records {
   uint32_t originalLength[ROWS];
   uint16_t linkType[ROWS];
   double time[ROWS];
+  uint32_t interfaceIndex[ROWS];
+  uint32_t file[ROWS];
+  double packet[ROWS];
+  double offset[ROWS];
 };
 
 /** dataplane/burst.ts */
@@ -127,6 +131,53 @@ struct container {
   uint32_t interface;
 };
 
+/** What an address stands for, plus 1 (replay/ends.ts); 0 for a free place. */
+struct end {
+  uint32_t address;
+  uint32_t value;
+};
+
+/** A row of a burst whose flow has to be looked up: `keys` and `hashes` of replay/flows.ts. */
+struct lookup {
+  uint32_t row;
+  uint32_t hash;
+  uint32_t key[5];
+  /** 1 when it is left to TypeScript. */
+  uint32_t left;
+};
+
+/** dataplane/counters.ts */
+struct counters {
+  double octets;
+  double held;
+  double verdicts[8];
+  double reasons[128];
+  double notes[8];
+};
+
+/** How a pcap file is read: `locate` of capture/pcap.ts. `at` and `end` count from `view`. */
+struct locating {
+  double lastTime;
+  /** Number of the next packet. */
+  double packet;
+  /** Offset of `view` in the file. */
+  double offset;
+  uint32_t records;
+  uint32_t view;
+  uint32_t at;
+  uint32_t end;
+  /** 1 when the file has its octets the other way round. */
+  uint32_t swapped;
+  uint32_t headerLength;
+  uint32_t snapLength;
+  uint32_t linkType;
+  uint32_t file;
+  uint32_t epochSeconds;
+  uint32_t epochFraction;
+  /** Nanoseconds per unit of the fraction. */
+  uint32_t scale;
+};
+
 /** What `touch` notes of each row: the hash of its key, and the words of the packet's direction in the entry it saw, or 0. */
 struct look {
   uint32_t hash;
@@ -191,6 +242,27 @@ struct control {
   uint32_t vtepInterface;
   /** 1 when rules may be walked here: none asks for types of addresses. */
   uint32_t walks;
+  /** Reasons of the rules, and of the policy of FORWARD with its verdict. */
+  uint32_t reasons;
+  uint32_t policyReason;
+  uint32_t policyVerdict;
+  /** How many ways and how many of their steps there is room for. */
+  uint32_t wayRoom;
+  uint32_t stepRoom;
+  uint32_t flowsMask;
+  /** Rows in use, how many there may be before the table grows, and at most; packets that found no row of their own. */
+  uint32_t flowsUsed;
+  uint32_t flowsRoom;
+  uint32_t flowsLimit;
+  uint32_t flowsOverflow;
+  uint32_t ends;
+  uint32_t endsMask;
+  uint32_t lookups;
+  /** 1 while rules have the numbers that flows know them by. */
+  uint32_t rulesStay;
+  uint32_t counters;
+  /** What looking ahead read; of no use to anybody. */
+  uint32_t touched;
 };
 
 INLINE uint32_t load32(const uint8_t *at) {

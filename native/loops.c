@@ -5,7 +5,7 @@
  * test/dataplane/{plain,straight}.test.ts hold the two against each other. src/memory/loops-code.ts is this file compiled to
  * WebAssembly, which every machine runs.
  */
-#include "tally.h"
+#include "locate.h"
 
 #ifdef __wasm__
 #define EXPORT(name) __attribute__((export_name(#name)))
@@ -19,4 +19,12 @@ EXPORT(run) uint32_t exportedRun(uint32_t control, uint32_t from, uint32_t to) {
 }
 
 EXPORT(tally) uint32_t exportedTally(uint32_t control) { return tally(AT(struct control, control)); }
+
+EXPORT(count) void exportedCount(uint32_t control) { count(AT(struct control, control)); }
+
+EXPORT(reindex) uint32_t exportedReindex(uint32_t connections, uint32_t index, uint32_t mask, uint32_t used) {
+  return reindex(AT(struct connection, connections), AT(uint32_t, index), mask, used);
+}
+
+EXPORT(locate) uint32_t exportedLocate(uint32_t state) { return locate(AT(struct locating, state)); }
 #endif

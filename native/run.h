@@ -1,11 +1,13 @@
 /*
  * Run: judge the plain frames of a burst: dataplane/plain.ts, decideInner and what it calls, in one loop. It stops at the
  * first row that is left to TypeScript, and nothing is done to that one: an odd header, a reset, a rule that logs or asks a
- * limit, a way that nobody took before, a full table.
+ * limit, a full table.
  */
 #include "frame.h"
 
-enum { ESTABLISHED = 2, NEW = 8, NOTE_OPENED = 8, NOTE_PICKED_UP = 4, DELIVER = 1 };
+enum { ESTABLISHED = 2, NEW = 8, NOTE_OPENED = 8, NOTE_PICKED_UP = 4 };
+enum { RULE_ACCEPT = 0, RULE_REJECT = 2 };
+enum { FORWARD = 0, DELIVER = 1, REJECT = 2, DROP = 3, OBSERVED = 6 };
 enum { SWAPPED = 1, SEEN_REPLY = 2, CLOSE_INIT = 4, LAST_REPLY = 8 };
 enum { SEGMENT_SYN = 0, SEGMENT_ACK = 3, SEGMENT_LEFT = 255, STATES = 10, SEGMENTS = 6 };
 enum { TCP_SYN_SENT = 1, TCP_ESTABLISHED = 3, TCP_FIN_WAIT = 4, TCP_TIME_WAIT = 7 };
@@ -121,8 +123,20 @@ INLINE uint32_t interfaceOf(const struct control *control, uint32_t destination)
   }
 }
 
+/** What follows from a way in a state, as an entry remembers it: `remember` of plain.ts. */
+INLINE uint32_t noteWay(struct control *control, const struct walked *walked, uint32_t established) {
+  struct way *way = AT(struct way, control->ways) + walked->way;
+  if (way->notes[established].said == 0) {
+    uint32_t reason = walked->rule < 0 ? control->policyReason : AT(uint8_t, control->reasons)[walked->rule];
+    uint32_t verdict = walked->verdict == RULE_ACCEPT ? DELIVER : walked->verdict == RULE_REJECT ? REJECT : DROP;
+    way->notes[established].said = (2 | established) << 30 | reason << 23 | verdict << 20 | (uint32_t)walked->way;
+    way->notes[established].rule = walked->rule;
+  }
+  return way->notes[established].said;
+}
+
 /** What the rules say of a packet of which nothing is known. 0 when that is left to TypeScript. */
-INLINE int askRules(const struct control *control, struct packet *packet, const uint8_t *source, struct answer *answer) {
+INLINE int askRules(struct control *control, struct packet *packet, const uint8_t *source, struct answer *answer) {
   if (!control->walks || !isForeign(control, source)) return 0;
   uint32_t out = interfaceOf(control, packet->destination);
   if (out == 0) return 0;
@@ -130,14 +144,12 @@ INLINE int askRules(const struct control *control, struct packet *packet, const 
   uint32_t in = control->vtepInterface;
   packet->rest = packet->protocol | (in < INTERFACE_LIMIT ? in : INTERFACE_LIMIT) << 8 |
                  (packet->out < INTERFACE_LIMIT ? packet->out : INTERFACE_LIMIT) << 20;
-  int32_t number = walk(control, packet);
-  if (number == LEFT) return 0;
-  /* What followed from this way before: `remember` of plain.ts. */
-  const struct way *way = AT(struct way, control->ways) + number;
-  answer->said = way->notes[packet->ctstate == ESTABLISHED].said;
-  answer->rule = way->notes[packet->ctstate == ESTABLISHED].rule;
+  struct walked walked = walk(control, packet);
+  if (walked.way == LEFT || walked.verdict > RULE_REJECT) return 0;
+  answer->said = noteWay(control, &walked, packet->ctstate == ESTABLISHED);
+  answer->rule = walked.rule;
   answer->walked = 1;
-  return answer->said != 0;
+  return 1;
 }
 
 /** claim and enlist of connection-table.ts. */

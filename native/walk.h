@@ -1,6 +1,6 @@
 /*
  * Walk: a packet through the plan of FORWARD, as rules/matcher.ts walks it, to the number of the way that it took
- * (rules/ways.ts). What a plan may ask that is not asked here, and ways that nobody took before, are left to TypeScript.
+ * (rules/ways.ts). What a plan may ask that is not asked here is left to TypeScript, and so is a way for which there is no room.
  */
 #include "touch.h"
 
@@ -139,34 +139,58 @@ INLINE int32_t askEntry(const struct control *control, const struct entry *entry
   return MATCH;
 }
 
-/** The number of the way with the `count` steps at `steps`, or LEFT. */
-INLINE int32_t search(const struct control *control, const uint32_t *steps, uint32_t count) {
+/** The end of a walk: the number of its way, or LEFT, and what decided. */
+struct walked {
+  int32_t way;
+  uint32_t verdict;
+  int32_t rule;
+};
+
+/** The number of the way with the `count` steps at `steps`, which stand where those of a new way belong; LEFT for no room. */
+INLINE int32_t search(struct control *control, const uint32_t *steps, uint32_t count) {
   const uint32_t *words = AT(uint32_t, control->steps);
-  const uint32_t *starts = AT(uint32_t, control->starts);
-  const uint32_t *slots = AT(uint32_t, control->waySlots);
+  uint32_t *starts = AT(uint32_t, control->starts);
+  uint32_t *slots = AT(uint32_t, control->waySlots);
   uint32_t hash = 0;
   for (uint32_t i = 0; i < count; i++) hash = ((hash ^ hash >> 15) + steps[i]) * 0x85ebca6bu;
   hash = (hash ^ hash >> 13) * 0xc2b2ae35u;
   hash ^= hash >> 16;
   for (;; hash++) {
     uint32_t known = slots[hash & control->wayMask];
-    if (known == 0) return LEFT;
+    if (known == 0) break;
     uint32_t from = starts[known - 1];
     if (starts[known] - from != count) continue;
     uint32_t same = 0;
     while (same < count && words[from + same] == steps[same]) same++;
     if (same == count) return (int32_t)known - 1;
   }
+  uint32_t way = control->wayCount;
+  uint32_t end = starts[way] + count;
+  if (way >= control->wayRoom || end + STEP_LIMIT > control->stepRoom) return LEFT;
+  slots[hash & control->wayMask] = way + 1;
+  starts[way + 1] = end;
+  control->wayCount += 1;
+  return (int32_t)way;
 }
 
-/** The number of the way that a packet takes through FORWARD, or LEFT. */
-static int32_t walk(const struct control *control, const struct packet *packet) {
+/** wayOf of rules/ways.ts */
+INLINE int32_t wayOf(struct control *control, const uint32_t *steps, uint32_t count) {
+  if (count != 1 || (steps[0] & 3) != MATCHED) return search(control, steps, count);
+  uint32_t *single = AT(uint32_t, control->singles) + (steps[0] >> 2);
+  if (*single == 0) *single = (uint32_t)(search(control, steps, count) + 1);
+  return (int32_t)*single - 1;
+}
+
+/** The way that a packet takes through FORWARD. */
+static struct walked walk(struct control *control, const struct packet *packet) {
+  const struct walked left = {.way = LEFT};
   struct tuple *tuples = AT(struct tuple, control->tupleTable);
   const struct entry *entries = AT(struct entry, control->entries);
   uint32_t *steps = AT(uint32_t, control->steps) + AT(uint32_t, control->starts)[control->wayCount];
   uint32_t asked = 0;
   uint32_t count = 0;
   int32_t current = 0;
+  struct walked walked = {.verdict = control->policyVerdict, .rule = -1};
   for (;;) {
     int32_t position = NONE;
     for (uint32_t i = 0; i < asked; i++) {
@@ -179,7 +203,7 @@ static int32_t walk(const struct control *control, const struct packet *packet) 
       if (head < position) position = head;
       asked++;
     }
-    if (count == STEP_LIMIT) return LEFT;
+    if (count == STEP_LIMIT) return left;
     if (position == NONE) {
       steps[count++] = POLICY;
       break;
@@ -187,9 +211,9 @@ static int32_t walk(const struct control *control, const struct packet *packet) 
     current = position + 1;
     const struct entry *entry = entries + position;
     uint32_t action = entry->action & 0xff;
-    if (entry->action & CHANGING) return LEFT;
+    if (entry->action & CHANGING) return left;
     int32_t answer = askEntry(control, entry, packet);
-    if (answer == UNKNOWN) return LEFT;
+    if (answer == UNKNOWN) return left;
     if (answer == MISS) {
       if (entry->action & BARRIER) {
         steps[count++] = (uint32_t)position << 2 | STOPPED;
@@ -198,10 +222,14 @@ static int32_t walk(const struct control *control, const struct packet *packet) 
       continue;
     }
     steps[count++] = (uint32_t)position << 2 | MATCHED;
-    if (action < COUNT) break;
+    if (action < COUNT) {
+      walked.verdict = action;
+      walked.rule = entry->rule;
+      break;
+    }
     if (action == SKIP) current = entry->operand;
-    else if (action != COUNT) return LEFT;
+    else if (action != COUNT) return left;
   }
-  if (count == 1 && (steps[0] & 3) == MATCHED) return (int32_t)AT(uint32_t, control->singles)[steps[0] >> 2] - 1;
-  return search(control, steps, count);
+  walked.way = wayOf(control, steps, count);
+  return walked;
 }

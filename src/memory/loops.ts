@@ -32,6 +32,12 @@ export interface Loops {
   readonly run: (control: number, from: number, to: number) => number;
   /** Add rows to their flows. Gives how many are left. */
   readonly tally: (control: number) => number;
+  /** Count what became of rows. */
+  readonly count: (control: number) => void;
+  /** Put `used` entries of a connection table at `connections` into an empty index of `mask + 1` words at `index`. */
+  readonly reindex: (connections: number, index: number, mask: number, used: number) => number;
+  /** Locate records of a pcap file; `state` is the offset of a block of `capture/locating.ts`. Gives how many. */
+  readonly locate: (state: number) => number;
 }
 
 /** Compiled once, so that what V8 learns of it serves every memory; null on a machine without the instructions. */
