@@ -10,7 +10,7 @@ import { createEnds } from '../../replay/ends.ts';
 import * as flows from '../../replay/flows.ts';
 import { type Playback, play } from '../../replay/player.ts';
 import { type Summary, summarise } from '../../replay/summary.ts';
-import { changesOf, type Timeline } from '../../replay/timeline.ts';
+import { changesOf, type Timeline, windowsOf } from '../../replay/timeline.ts';
 import { describeError, EXIT, exitCodeOf, UsageError } from '../exit.ts';
 import { endBySignal, interruptible, watchForInterruption } from '../interruption.ts';
 import {
@@ -306,7 +306,7 @@ function printReport(replayed: Replayed, paths: readonly string[], options: Repl
       captures: paths,
       rules: sources.origins,
       ...sums,
-      ...(timeline === null ? {} : { changes: changesOf(timeline, epoch) }),
+      ...(timeline === null ? {} : { changes: changesOf(timeline, epoch), windows: windowsOf(timeline, epoch) }),
       flows: ruled(all),
       denied: ruled(denied),
     };
@@ -322,6 +322,7 @@ function printReport(replayed: Replayed, paths: readonly string[], options: Repl
     origins: sources.origins,
     elapsed,
     changes: timeline === null ? null : changesOf(timeline, epoch),
+    windows: timeline === null ? [] : windowsOf(timeline, epoch),
     width: Math.max(REPORT_WIDTH, process.stdout.isTTY ? process.stdout.columns : 0),
     style: styleFor(process.stdout.isTTY, process.env),
     top: options.top,
