@@ -153,14 +153,15 @@ export function forward(
   }
 }
 
-/** Broadcasts reach INPUT, where nobody listens; groups and loopback addresses end in routing. */
+/** Broadcasts reach INPUT, which remembers them, though nobody listens; groups and loopback addresses end in routing. */
 function notForwarded(dataplane: Dataplane, burst: Burst, i: number, cell: Cell): void {
   const { packet, outcome } = dataplane;
   const isBroadcast = packet.destination === broadcastOf(cell) || packet.destination === 0xffffffff;
   if (isBroadcast) {
     packet.outInterface = 0;
     cell.filter.evaluate(cell.inputChain, packet, outcome);
-    if (!ruled(dataplane, burst, i, cell)) return;
+    if (ruled(dataplane, burst, i, cell)) remember(dataplane, burst, i, VERDICT.DROP, REASON.HOST_BROADCAST);
+    return;
   }
   const isLoopback = packet.destination >>> 24 === LOOPBACK;
   decide(burst, i, VERDICT.DROP, isLoopback ? REASON.IP4_LOCALNET : REASON.HOST_BROADCAST);
