@@ -1,6 +1,7 @@
 /**
  * Seams: what is plugged into the emulation. What is not plugged in does nothing.
  */
+import type { Evaluator } from '../../rules/evaluator.ts';
 import type { RulePacket } from '../../rules/packet.ts';
 import type { Stack } from '../../wire/stack.ts';
 import type { Cell } from '../cell.ts';
@@ -34,6 +35,8 @@ export interface Translation {
   input(cell: number, packet: RulePacket, frame: Frame): boolean;
   output(cell: number, packet: RulePacket, frame: Frame): boolean;
   postrouting(cell: number, packet: RulePacket, frame: Frame): boolean;
+  /** The tables of the cell whose index is `cell` that are walked here; they count their rules. */
+  tables(cell: number): readonly Evaluator[];
 }
 
 /** Programs of a cell: whether one has a socket for what comes to `address` and `port` over `protocol`. */
@@ -65,6 +68,7 @@ export const noTranslation = (dataplane: Dataplane): Translation => ({
   input: passes,
   output: passes,
   postrouting: passes,
+  tables: () => [],
 });
 
 export const NOBODY_LISTENS: Listens = () => false;

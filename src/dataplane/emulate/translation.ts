@@ -104,6 +104,8 @@ export function createTranslation(
     output: (cell, packet, frame) => mangle(cell, 'OUTPUT', packet) && translate(cell, HOOK.OUTPUT, packet, frame),
     postrouting: (cell, packet, frame) =>
       mangle(cell, 'POSTROUTING', packet) && translate(cell, HOOK.POSTROUTING, packet, frame),
+    tables: (cell) =>
+      [mangles[cell]?.evaluator, nats[cell]?.table.evaluator].filter((evaluator) => evaluator !== undefined),
   };
 }
 

@@ -15,26 +15,19 @@ import type { Event } from './wire-lab.ts';
 const ARP = 0x0806;
 
 /** Packets that the case puts in. */
-function knownOf(frames: readonly FrameStep[]): Known {
-  const looks = frames.flatMap(({ octets }) => {
-    const frame = Buffer.from(octets, 'hex');
-    const seen = look(frame);
-    return seen === null ? [] : [seen];
-  });
-  return {
-    keys: new Set(looks.map(({ fingerprint }) => fingerprint)),
-    sourceless: new Set(looks.map(({ sourceless }) => sourceless)),
-  };
-}
+const knownOf = (frames: readonly FrameStep[]): Known =>
+  new Set(
+    frames.flatMap(({ octets }) => {
+      const seen = look(Buffer.from(octets, 'hex'));
+      return seen === null ? [] : [seen.fingerprint];
+    }),
+  );
 
 /** What a cell saw: one line a frame. Fragments are left out on their way in, see `restorer`. */
 function lines(seen: readonly Passed[], cell: string, known: Known): string[] {
   return seen
     .filter((one) => one.cell === cell && one.device !== 'lo' && (one.outgoing || !isPiece(one)))
-    .map(({ device, outgoing, octets }) => {
-      const leaves = outgoing && device === 'eth0';
-      return `${device} ${outgoing ? 'out' : 'in'} ${normalise(octets, known, leaves)}`;
-    });
+    .map(({ device, outgoing, octets }) => `${device} ${outgoing ? 'out' : 'in'} ${normalise(octets, known)}`);
 }
 
 /**
@@ -45,7 +38,7 @@ function isTimer(octets: Uint8Array, known: Known): boolean {
   const type = (octets[12]! << 8) | octets[13]!;
   if (type === ARP) return true;
   const seen = look(octets);
-  return seen !== null && seen.answer === '3/1' && !known.keys.has(seen.fingerprint);
+  return seen !== null && seen.answer === '3/1' && !known.has(seen.fingerprint);
 }
 
 export function compareTaps(one: Case, kernel: KernelResult): Comparison {
@@ -85,7 +78,7 @@ export function compareTaps(one: Case, kernel: KernelResult): Comparison {
   for (const [index, epoch] of kernel.epochs.entries()) {
     for (const [cell, theirs] of epoch.counts) {
       rules += theirs.size;
-      mismatches.push(...counterMismatches('cells', cell, index, epoch, ours.counts[index]!.get(cell)!));
+      mismatches.push(...counterMismatches('cells', cell, index, epoch, theirs, ours.counts[index]!.get(cell)!));
     }
   }
   for (const [index, { name }] of (one.foundation.cells as readonly { name: string }[]).entries()) {

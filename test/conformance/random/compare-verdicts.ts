@@ -5,7 +5,7 @@
 import { HOST_VETH_ADDRESS } from '../lab-names.ts';
 import { type Arrival, arrivalsOf, claimsToBeFrom, isOwnAnswer, isPiece, isUnanswerable } from './fate.ts';
 import { type JudgedEpoch, type Judgement, judgeCell } from './judge-side.ts';
-import type { EpochResult, KernelResult } from './kernel.ts';
+import type { Count, EpochResult, KernelResult } from './kernel.ts';
 import { count, type Mismatch } from './mismatch.ts';
 import { type Epoch, foundationOf } from './rules.ts';
 import type { Case } from './step.ts';
@@ -53,9 +53,10 @@ export function compareVerdicts(one: Case, kernel: KernelResult): Comparison {
       if (!agrees(arrival, judgement)) mismatches.push(fateMismatch(one, cell.name, arrival, judgement));
     }
     for (const [index, { counts }] of kernel.epochs.entries()) {
-      const theirs = counts.get(cell.name)!;
+      const ours = judged[index]!.counts;
+      const theirs = new Map([...counts.get(cell.name)!].filter(([rule]) => ours.has(rule)));
       rules += theirs.size;
-      mismatches.push(...counterMismatches('judge', cell.name, index, kernel.epochs[index]!, judged[index]!.counts));
+      mismatches.push(...counterMismatches('judge', cell.name, index, kernel.epochs[index]!, theirs, ours));
     }
   }
   return { mismatches, compared, rules, reasons };
@@ -120,7 +121,7 @@ function fateMismatch(one: Case, cell: string, { event, fate, answer }: Arrival,
   };
 }
 
-type Counts = ReadonlyMap<string, readonly [packets: number, octets: number]>;
+type CellCounts = ReadonlyMap<string, Count>;
 
 /** `CHAIN NUMBER` of the rules of `cell` that ask a limit. */
 function limitedRules({ epoch }: EpochResult, cell: string): Set<string> {
@@ -140,14 +141,15 @@ export function counterMismatches(
   cell: string,
   number: number,
   epoch: EpochResult,
-  ours: Counts,
+  theirs: CellCounts,
+  ours: CellCounts,
 ): Mismatch[] {
   const limited = limitedRules(epoch, cell);
-  return [...epoch.counts.get(cell)!].flatMap(([rule, [packets, octets]]): Mismatch[] => {
+  return [...theirs].flatMap(([rule, [packets, octets]]): Mismatch[] => {
     const [mine, mineOctets] = ours.get(rule) ?? [0, 0];
     if (mine === packets && mineOctets === octets) return [];
     const subject = `counters of ${rule}${limited.has(rule) ? ' (limit)' : ''} in epoch ${number}`;
-    const [theirs, tagplane] = [`${packets}:${octets}`, `${mine}:${mineOctets}`];
-    return [{ side, cell, step: -1, subject, what: '', kernel: theirs, tagplane, packets: [] }];
+    const [kernel, tagplane] = [`${packets}:${octets}`, `${mine}:${mineOctets}`];
+    return [{ side, cell, step: -1, subject, what: '', kernel, tagplane, packets: [] }];
   });
 }

@@ -8,12 +8,13 @@ import { exchangeRules } from '../../../src/dataplane/emulate/exchange.ts';
 import { createRecorder, inject, type Passage, tapNamed } from '../../../src/dataplane/emulate/journey.ts';
 import { advance } from '../../../src/dataplane/emulate/run.ts';
 import { DIRECTION } from '../../../src/dataplane/emulate/seams.ts';
+import { createTranslation } from '../../../src/dataplane/emulate/translation.ts';
 import { createDataplane } from '../../../src/dataplane/setup.ts';
 import { REASONS } from '../../../src/dataplane/verdict.ts';
 import { parseIpv4 } from '../../../src/wire/address.ts';
 import { NO_ICMP_LIMITS } from '../../dataplane/emulate/emulating.ts';
-import { filterCounts } from './judge-side.ts';
-import type { Count } from './kernel.ts';
+import { countsOf } from './judge-side.ts';
+import { type Count, type Counts, difference } from './kernel.ts';
 import { type Epoch, firstEpoch, nextEpoch } from './rules.ts';
 import type { Case } from './step.ts';
 import { createWorld, GATEWAY } from './world.ts';
@@ -32,7 +33,7 @@ export interface Emulated {
   /** Codes of the reasons for which packets ended in each step. */
   readonly reasons: readonly (readonly string[])[];
   /** Counters of each epoch, by cell name. */
-  readonly counts: readonly ReadonlyMap<string, ReadonlyMap<string, Count>>[];
+  readonly counts: readonly Counts[];
   /** Connections of all cells at the end. */
   readonly connections: Conntrack;
 }
@@ -60,7 +61,9 @@ function createFor(one: Case, epoch: Epoch, now: () => number) {
   const rules = new Map([...epoch.rules].map(([name, ruleset]) => [name, { ruleset, backend: one.backend }]));
   const { record, observer } = createRecorder(now);
   const dataplane = createDataplane(epoch.foundation, rules, DATAPLANE);
-  return { record, emulation: createEmulation(dataplane, optionsOf(one, epoch), { draws: createDraws(1), observer }) };
+  const translation = createTranslation(dataplane, rules, { offset: () => 0 });
+  const emulation = createEmulation(dataplane, optionsOf(one, epoch), { draws: createDraws(1), observer, translation });
+  return { record, emulation };
 }
 
 /** Give the hosts of `emulation` the rules of `epoch`; all else stays as it is. */
@@ -85,17 +88,25 @@ function passedOf(emulation: Emulation, passages: readonly Passage[]): Passed[] 
   });
 }
 
+/** Counters of all tables of the cell whose index is `cell`, by `ruleName`. The filter table's begin anew when rules change. */
+export function emulatedCounts({ hosts, translation }: Emulation, cell: number): Map<string, Count> {
+  const tables = [hosts[cell]!.cell.filter, ...translation.tables(cell)];
+  return new Map(tables.flatMap((table) => [...countsOf(table)]));
+}
+
+const countsOfAll = (emulation: Emulation): Counts =>
+  new Map(emulation.dataplane.cells.map(({ name, index }) => [name, emulatedCounts(emulation, index)]));
+
 /** Run `one` through emulated cells; `times` are those at which the kernel got its frames, `origin` counts as 0. */
 export function emulate(one: Case, times: readonly bigint[], origin: bigint): Emulated {
   let clock: Emulation | null = null;
   const first = firstEpoch(one);
   const { emulation, record } = createFor(one, first, () => clock?.now ?? 0);
   clock = emulation;
-  const [steps, reasons, counts]: [Passed[][], string[][], Emulated['counts'][number][]] = [[], [], []];
+  const [steps, reasons, counts]: [Passed[][], string[][], Counts[]] = [[], [], []];
   let [epoch, settled, changes] = [first, first, 0];
-  const close = (): void => {
-    counts.push(new Map(emulation.dataplane.cells.map((cell) => [cell.name, filterCounts(cell)])));
-  };
+  let before = countsOfAll(emulation);
+  const close = (): void => void counts.push(difference(countsOfAll(emulation), before));
   const devices = new Map<string, number>();
   for (const step of one.steps) {
     if (step.kind === 'frame') {
@@ -116,6 +127,7 @@ export function emulate(one: Case, times: readonly bigint[], origin: bigint): Em
       }
       epoch = nextEpoch(one, epoch, settled, step, changes);
       changeRules(emulation, epoch);
+      before = countsOfAll(emulation);
     }
   }
   close();

@@ -30,7 +30,7 @@ const UDP = 17;
 
 interface Seen {
   readonly key: string;
-  /** The key, and the first word of what follows the header: ports, or type and checksum of ICMP. */
+  /** What the packet keeps on its way, whoever translates it. */
   readonly fingerprint: string;
   /** The key without the source, which masquerading changes. */
   readonly sourceless: string;
@@ -46,10 +46,25 @@ export const keyAt = (octets: Uint8Array, at: number): string =>
 export const sourcelessAt = (octets: Uint8Array, at: number): string =>
   `${word(octets, at + 4)}/${octets[at + 9]}/${Buffer.from(octets.slice(at + 16, at + 20)).toString('hex')}`;
 
-/** What drawn numbers do not repeat: a key, and the ports or the ICMP type and checksum behind it. */
+const ICMP_ERRORS = [3, 4, 5, 11, 12];
+
+/** Octets of the first eight behind a header that a translation of addresses and ports leaves alone. */
+function keptOf(protocol: number, type: number): readonly (readonly [from: number, until: number])[] {
+  if (protocol === TCP) return [[4, 8]];
+  if (protocol === UDP) return [[4, 6]];
+  if (protocol !== ICMP) return [[0, 8]];
+  // Of an error's quote the identification stays; of a query type, code and sequence number.
+  const rest = ICMP_ERRORS.includes(type) ? ([12, 14] as const) : ([6, 8] as const);
+  return [[0, 2], rest];
+}
+
+/** What neither drawn numbers nor translation repeat or change: identification, protocol, and what follows the header. */
 export function fingerprintAt(octets: Uint8Array, at: number): string {
-  const body = at + (octets[at]! & 0xf) * 4;
-  return `${keyAt(octets, at)}/${Buffer.from(octets.slice(body, body + 4)).toString('hex')}`;
+  const [body, protocol] = [at + (octets[at]! & 0xf) * 4, octets[at + 9]!];
+  const isFirst = (word(octets, at + 6) & 0x1fff) === 0;
+  const kept = isFirst ? keptOf(protocol, octets[body]!) : ([[0, 8]] as const);
+  const said = kept.map(([from, until]) => Buffer.from(octets.slice(body + from, body + until)).toString('hex'));
+  return `${word(octets, at + 4)}/${protocol}/${said.join('/')}`;
 }
 
 /** Where the network header of an IPv4 frame is, behind VLAN tags; -1 for other frames. */
@@ -76,7 +91,7 @@ export function look(octets: Uint8Array): Seen | null {
   if (at < 0) return null;
   const message = at + (octets[at]! & 0xf) * 4;
   const type = octets[message] ?? 0;
-  const isError = octets[at + 9] === ICMP && [3, 4, 5, 11, 12].includes(type) && octets.length >= message + 28;
+  const isError = octets[at + 9] === ICMP && ICMP_ERRORS.includes(type) && octets.length >= message + 28;
   return {
     key: keyAt(octets, at),
     fingerprint: fingerprintAt(octets, at),

@@ -18,8 +18,8 @@ export type Count = readonly [packets: number, octets: number];
 export interface EpochResult {
   readonly epoch: Epoch;
   readonly events: readonly Event[];
-  /** Counts of the filter table's rules in this epoch, by cell name, then by chain and number from 1: `FORWARD 1`. */
-  readonly counts: ReadonlyMap<string, ReadonlyMap<string, Count>>;
+  /** Counts of all tables' rules in this epoch, by cell name, then by `ruleName`. */
+  readonly counts: Counts;
 }
 
 export interface KernelResult {
@@ -64,26 +64,34 @@ function openLab(lab: Lab, world: World): WireLab {
   });
 }
 
-/** Counters of `iptables-save -c -t filter`, by chain and number. */
+/** What names a rule, by its number from 1: those of other tables than filter have the table before the chain. */
+export const ruleName = (table: string, chain: string, number: number): string =>
+  table === 'filter' ? `${chain} ${number}` : `${table} ${chain} ${number}`;
+
+/** Counters of `iptables-save -c`, by `ruleName`. */
 export function parseCounts(text: string): Map<string, Count> {
   const counts = new Map<string, Count>();
   const numbers = new Map<string, number>();
-  for (const [, packets, octets, chain] of text.matchAll(/^\[(\d+):(\d+)\] -A (\S+)/gm)) {
-    const number = (numbers.get(chain!) ?? 0) + 1;
-    numbers.set(chain!, number);
-    counts.set(`${chain} ${number}`, [Number(packets), Number(octets)]);
+  let table = '';
+  for (const [, begins, packets, octets, chain] of text.matchAll(/^(?:\*(\S+)|\[(\d+):(\d+)\] -A (\S+))/gm)) {
+    table = begins ?? table;
+    if (begins !== undefined) continue;
+    const place = `${table} ${chain}`;
+    const number = (numbers.get(place) ?? 0) + 1;
+    numbers.set(place, number);
+    counts.set(ruleName(table, chain!, number), [Number(packets), Number(octets)]);
   }
   return counts;
 }
 
-type Counts = ReadonlyMap<string, ReadonlyMap<string, Count>>;
+/** By cell name, then by `ruleName`. */
+export type Counts = ReadonlyMap<string, ReadonlyMap<string, Count>>;
 
 const countsOf = (lab: Lab, world: World): Counts =>
-  new Map(
-    world.cells.map(({ name }) => [name, parseCounts(iptablesIn(lab, name, 'iptables-save', ['-c', '-t', 'filter']))]),
-  );
+  new Map(world.cells.map(({ name }) => [name, parseCounts(iptablesIn(lab, name, 'iptables-save', ['-c']))]));
 
-const difference = (after: Counts, before: Counts): Counts =>
+/** What `after` has counted beyond `before`, of the rules that are in `after`. */
+export const difference = (after: Counts, before: Counts): Counts =>
   new Map(
     [...after].map(([cell, counts]) => [
       cell,
@@ -188,8 +196,6 @@ async function runSteps(one: Case, first: Epoch, lab: Lab, world: World, wires: 
     }
   }
   await close();
-  const connections = new Map(
-    world.cells.map(({ name }) => [name, lab.onCell(name, 'conntrack', ['-L', '-o', 'extended']).stdout]),
-  );
+  const connections = new Map(world.cells.map(({ name }) => [name, lab.onCell(name, 'conntrack', ['-L']).stdout]));
   return { times: wires.times, origin: wires.origin(), epochs, connections };
 }

@@ -3,13 +3,10 @@
  * their tunnels. Checksums over them are replaced by whether they are right. Packets that were put in keep every octet.
  */
 import { checksum } from '../../dataplane/packets.ts';
-import { fingerprintAt, networkAt, sourcelessAt } from './fate.ts';
+import { fingerprintAt, networkAt } from './fate.ts';
 
-/** All packets that were put in: their fingerprints, and their keys without the source. */
-export interface Known {
-  readonly keys: ReadonlySet<string>;
-  readonly sourceless: ReadonlySet<string>;
-}
+/** Fingerprints of all packets that were put in. */
+export type Known = ReadonlySet<string>;
 
 const VXLAN_PORT = 4789;
 const ICMP = 1;
@@ -25,17 +22,13 @@ const maskIdentification = (octets: Uint8Array, at: number): void => {
 /** Whether the sum over `octets`, which holds its checksum, is right. */
 const marked = (octets: Uint8Array | readonly number[]): string => (checksum(octets) === 0 ? '' : ' wrong checksum');
 
-/**
- * `frame` in hexadecimal, drawn numbers masked; what is wrong with the masked checksums behind it. `leaves` says that a cell
- * sends it on the underlay, where masquerading may have changed it.
- */
-export function normalise(frame: Uint8Array, known: Known, leaves: boolean): string {
+/** `frame` in hexadecimal, drawn numbers masked; what is wrong with the masked checksums behind it. */
+export function normalise(frame: Uint8Array, known: Known): string {
   const octets = Uint8Array.from(frame);
   let notes = '';
   const at = networkAt(octets, 0);
   if (at >= 0) {
     const isTunnel = isVxlan(octets, at);
-    if (leaves && !isTunnel && known.sourceless.has(sourcelessAt(octets, at))) return masqueraded(octets, at);
     if (isTunnel) {
       const inner = networkAt(octets, at + 36);
       notes += maskTunnel(octets, at);
@@ -47,7 +40,7 @@ export function normalise(frame: Uint8Array, known: Known, leaves: boolean): str
 }
 
 /** Whether the packet at `at` was put in. */
-const isKnown = (octets: Uint8Array, at: number, known: Known): boolean => known.keys.has(fingerprintAt(octets, at));
+const isKnown = (octets: Uint8Array, at: number, known: Known): boolean => known.has(fingerprintAt(octets, at));
 
 function isVxlan(octets: Uint8Array, at: number): boolean {
   const isFirst = (word(octets, at + 6) & 0x1fff) === 0;
@@ -98,14 +91,4 @@ function maskTunnel(octets: Uint8Array, at: number): string {
   octets.set([0, 0], at + 20);
   octets.set(word(octets, at + 26) === 0 ? [0, 1] : [0, 0], at + 26);
   return wrong;
-}
-
-/** What masquerading writes is not compared: source, source port or query identifier, checksums. */
-function masqueraded(octets: Uint8Array, at: number): string {
-  const transport = at + (octets[at]! & 0xf) * 4;
-  const offset = { 1: [2, 4], 6: [0, 16], 17: [0, 6] }[octets[at + 9]!] ?? [];
-  for (const place of offset) octets.set([0, 0], transport + place);
-  octets.set([0, 0], at + 10);
-  octets.set([0, 0, 0, 0], at + 12);
-  return `${Buffer.from(octets).toString('hex')} masqueraded`;
 }
