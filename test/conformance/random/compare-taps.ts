@@ -82,7 +82,7 @@ export function compareTaps(one: Case, kernel: KernelResult): Comparison {
     }
   }
   for (const [index, { name }] of (one.foundation.cells as readonly { name: string }[]).entries()) {
-    compared += compareConnections(name, index, kernel.connections.get(name)!, ours.connections, mismatches);
+    compared += compareConnections(name, index, kernel.connections.get(name)!, ours.emulation, mismatches);
   }
   const reasons = new Map<string, number>();
   for (const reason of ours.reasons.flat()) count(reasons, reason);

@@ -1,5 +1,4 @@
 /** A case through the emulated cells: the same frames, put in at the same taps and times; what every device saw of them. */
-import type { Conntrack } from '../../../src/dataplane/conntrack.ts';
 import { createEmulation, type Options } from '../../../src/dataplane/emulate/create.ts';
 import { DEVICE } from '../../../src/dataplane/emulate/device.ts';
 import { createDraws } from '../../../src/dataplane/emulate/draws.ts';
@@ -34,8 +33,8 @@ export interface Emulated {
   readonly reasons: readonly (readonly string[])[];
   /** Counters of each epoch, by cell name. */
   readonly counts: readonly Counts[];
-  /** Connections of all cells at the end. */
-  readonly connections: Conntrack;
+  /** The cells at the end. */
+  readonly emulation: Emulation;
 }
 
 const LAB_MAC = 0x4201_0000_0000;
@@ -131,5 +130,5 @@ export function emulate(one: Case, times: readonly bigint[], origin: bigint): Em
     }
   }
   close();
-  return { steps, reasons, counts, connections: emulation.dataplane.connections };
+  return { steps, reasons, counts, emulation };
 }
