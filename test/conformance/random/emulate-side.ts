@@ -12,10 +12,12 @@ import { createDataplane } from '../../../src/dataplane/setup.ts';
 import { REASONS } from '../../../src/dataplane/verdict.ts';
 import { parseIpv4 } from '../../../src/wire/address.ts';
 import { NO_ICMP_LIMITS } from '../../dataplane/emulate/emulating.ts';
+import { type Flows, learn, note } from './flows.ts';
 import { countsOf } from './judge-side.ts';
-import { type Count, type Counts, difference } from './kernel.ts';
+import { type Count, type Counts, difference, type KernelResult } from './kernel.ts';
 import { type Epoch, firstEpoch, nextEpoch } from './rules.ts';
-import type { Case } from './step.ts';
+import type { Case, FrameStep } from './step.ts';
+import type { Event } from './wire-lab.ts';
 import { createWorld, GATEWAY } from './world.ts';
 
 /** A frame at a device of a cell. */
@@ -33,6 +35,8 @@ export interface Emulated {
   readonly reasons: readonly (readonly string[])[];
   /** Counters of each epoch, by cell name. */
   readonly counts: readonly Counts[];
+  /** What of it frames of translated flows were counted for. */
+  readonly translated: readonly Counts[];
   /** The cells at the end. */
   readonly emulation: Emulation;
 }
@@ -56,11 +60,11 @@ function optionsOf(one: Case, epoch: Epoch): Options {
 
 const DATAPLANE = { vxlanPort: 4789, strictChecksums: true, judged: [], connectionLimit: 1 << 20 };
 
-function createFor(one: Case, epoch: Epoch, now: () => number) {
+function createFor(one: Case, epoch: Epoch, now: () => number, offset: () => number) {
   const rules = new Map([...epoch.rules].map(([name, ruleset]) => [name, { ruleset, backend: one.backend }]));
   const { record, observer } = createRecorder(now);
   const dataplane = createDataplane(epoch.foundation, rules, DATAPLANE);
-  const translation = createTranslation(dataplane, rules, { offset: () => 0 });
+  const translation = createTranslation(dataplane, rules, { offset });
   const emulation = createEmulation(dataplane, optionsOf(one, epoch), { draws: createDraws(1), observer, translation });
   return { record, emulation };
 }
@@ -96,26 +100,71 @@ export function emulatedCounts({ hosts, translation }: Emulation, cell: number):
 const countsOfAll = (emulation: Emulation): Counts =>
   new Map(emulation.dataplane.cells.map(({ name, index }) => [name, emulatedCounts(emulation, index)]));
 
-/** Run `one` through emulated cells; `times` are those at which the kernel got its frames, `origin` counts as 0. */
-export function emulate(one: Case, times: readonly bigint[], origin: bigint): Emulated {
+/** The sum of `counts` and what was counted between `before` and `after`. */
+const withDifference = (counts: Counts, after: Counts, before: Counts): Counts =>
+  new Map(
+    [...difference(after, before)].map(([cell, rules]) => [
+      cell,
+      new Map(
+        [...rules].map(([rule, [packets, octets]]): [string, Count] => {
+          const [earlier, earlierOctets] = counts.get(cell)?.get(rule) ?? [0, 0];
+          return [rule, [packets + earlier, octets + earlierOctets]];
+        }),
+      ),
+    ]),
+  );
+
+/**
+ * Run the case that the kernel played through emulated cells. `eventsOf` gives what the kernel's cells saw because of the frame
+ * with a number: the ports that they drew are in it.
+ */
+export function emulate(
+  { played: one, times, origin }: KernelResult,
+  eventsOf: (frame: number) => readonly Event[],
+): Emulated {
   let clock: Emulation | null = null;
+  let drawn: number[] = [];
   const first = firstEpoch(one);
-  const { emulation, record } = createFor(one, first, () => clock?.now ?? 0);
+  const { emulation, record } = createFor(
+    one,
+    first,
+    () => clock?.now ?? 0,
+    () => drawn.shift() ?? 0,
+  );
   clock = emulation;
+  const flows: Flows = new Map();
   const [steps, reasons, counts]: [Passed[][], string[][], Counts[]] = [[], [], []];
+  const translated: Counts[] = [];
   let [epoch, settled, changes] = [first, first, 0];
-  let before = countsOfAll(emulation);
-  const close = (): void => void counts.push(difference(countsOfAll(emulation), before));
+  let [before, ofFlows] = [countsOfAll(emulation), new Map() as Counts];
+  const close = (): void => {
+    counts.push(difference(countsOfAll(emulation), before));
+    translated.push(ofFlows);
+    ofFlows = new Map();
+  };
   const devices = new Map<string, number>();
+  const put = (step: FrameStep, time: number): void => {
+    const device = devices.get(step.at) ?? tapNamed(emulation, tapOf(first, step.at));
+    devices.set(step.at, device);
+    note(flows, step);
+    drawn = learn(flows, step, eventsOf(steps.length));
+    record.passages.length = 0;
+    record.fates.length = 0;
+    if (step.flow === undefined) {
+      inject(emulation, device, Buffer.from(step.octets, 'hex'), time);
+    } else {
+      // Timers that are due by then are none of the flow's business.
+      advance(emulation, time);
+      const earlier = countsOfAll(emulation);
+      inject(emulation, device, Buffer.from(step.octets, 'hex'), time);
+      ofFlows = withDifference(ofFlows, countsOfAll(emulation), earlier);
+    }
+    steps.push(passedOf(emulation, record.passages));
+    reasons.push(record.fates.map(({ reason }) => REASONS[reason]!.code));
+  };
   for (const step of one.steps) {
     if (step.kind === 'frame') {
-      const device = devices.get(step.at) ?? tapNamed(emulation, tapOf(first, step.at));
-      devices.set(step.at, device);
-      record.passages.length = 0;
-      record.fates.length = 0;
-      inject(emulation, device, Buffer.from(step.octets, 'hex'), Number(times[steps.length]! - origin));
-      steps.push(passedOf(emulation, record.passages));
-      reasons.push(record.fates.map(({ reason }) => REASONS[reason]!.code));
+      put(step, Number(times[steps.length]! - origin));
     } else if (step.kind === 'pause') {
       advance(emulation, emulation.now + step.milliseconds * 1e6);
     } else {
@@ -130,5 +179,5 @@ export function emulate(one: Case, times: readonly bigint[], origin: bigint): Em
     }
   }
   close();
-  return { steps, reasons, counts, emulation };
+  return { steps, reasons, counts, translated, emulation };
 }

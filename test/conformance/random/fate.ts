@@ -74,8 +74,14 @@ export function networkAt(octets: Uint8Array, from: number): number {
   return word(octets, at) === 0x0800 && octets.length >= at + 22 ? at + 2 : -1;
 }
 
+/** Whether the packet at `at` is an ICMP error with a quote. */
+export function isError(octets: Uint8Array, at: number): boolean {
+  const message = at + (octets[at]! & 0xf) * 4;
+  return octets[at + 9] === ICMP && ICMP_ERRORS.includes(octets[message]!) && octets.length >= message + 28;
+}
+
 /** Where the packet begins that a cell deals with: behind one VXLAN header, where there is one. */
-function innermost(octets: Uint8Array): number {
+export function packetAt(octets: Uint8Array): number {
   const at = networkAt(octets, 0);
   if (at < 0) return at;
   const isFragment = (word(octets, at + 6) & 0x3fff) !== 0;
@@ -87,17 +93,16 @@ function innermost(octets: Uint8Array): number {
 
 /** What tells a frame's packet from others. */
 export function look(octets: Uint8Array): Seen | null {
-  const at = innermost(octets);
+  const at = packetAt(octets);
   if (at < 0) return null;
   const message = at + (octets[at]! & 0xf) * 4;
-  const type = octets[message] ?? 0;
-  const isError = octets[at + 9] === ICMP && ICMP_ERRORS.includes(type) && octets.length >= message + 28;
+  const hasQuote = isError(octets, at);
   return {
     key: keyAt(octets, at),
     fingerprint: fingerprintAt(octets, at),
     sourceless: sourcelessAt(octets, at),
-    quoted: isError ? keyAt(octets, message + 8) : '',
-    answer: isError ? `${type}/${octets[message + 1]}` : '',
+    quoted: hasQuote ? keyAt(octets, message + 8) : '',
+    answer: hasQuote ? `${octets[message]}/${octets[message + 1]}` : '',
   };
 }
 
@@ -107,7 +112,7 @@ export function look(octets: Uint8Array): Seen | null {
  */
 export function isOwnAnswer({ outgoing, device, octets }: Event, own: readonly string[]): boolean {
   if (!outgoing || (device !== 'eth0' && !device.startsWith('s-'))) return false;
-  const at = innermost(octets);
+  const at = packetAt(octets);
   if (at < 0 || (device === 'eth0' && at === networkAt(octets, 0))) return false;
   return own.includes(octets.slice(at + 12, at + 16).join('.'));
 }
@@ -154,7 +159,7 @@ export function claimsToBeFrom({ octets }: Event, address: string): boolean {
  * broadcast.
  */
 export function isUnanswerable({ octets }: Event): boolean {
-  const at = innermost(octets);
+  const at = packetAt(octets);
   if (at < 0) return true;
   const [protocol, message] = [octets[at + 9]!, at + (octets[at]! & 0xf) * 4];
   const source = octets[at + 12]!;
@@ -173,7 +178,7 @@ export function isUnanswerable({ octets }: Event): boolean {
 
 /** Whether the packet a cell deals with is a fragment, inside or outside of the tunnel. */
 export function isPiece({ octets }: { readonly octets: Uint8Array }): boolean {
-  const [outer, inner] = [networkAt(octets, 0), innermost(octets)];
+  const [outer, inner] = [networkAt(octets, 0), packetAt(octets)];
   const isFragment = (at: number): boolean => at >= 0 && (word(octets, at + 6) & 0x3fff) !== 0;
   return isFragment(outer) || isFragment(inner);
 }

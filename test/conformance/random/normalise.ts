@@ -3,15 +3,37 @@
  * their tunnels. Checksums over them are replaced by whether they are right. Packets that were put in keep every octet.
  */
 import { checksum } from '../../dataplane/packets.ts';
-import { fingerprintAt, networkAt } from './fate.ts';
+import { fingerprintAt, look, networkAt } from './fate.ts';
+import type { FrameStep } from './step.ts';
 
 /** Fingerprints of all packets that were put in. */
 export type Known = ReadonlySet<string>;
 
+const ARP = 0x0806;
 const VXLAN_PORT = 4789;
 const ICMP = 1;
 const UDP = 17;
 const word = (octets: Uint8Array, at: number): number => ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
+
+/** Packets that the case puts in. */
+export const knownOf = (frames: readonly FrameStep[]): Known =>
+  new Set(
+    frames.flatMap(({ octets }) => {
+      const seen = look(Buffer.from(octets, 'hex'));
+      return seen === null ? [] : [seen.fingerprint];
+    }),
+  );
+
+/**
+ * ARP, and the ICMP host unreachable that follows when nobody answers, come when their time has come: they belong to no
+ * step, and are held against each other as they are.
+ */
+export function isTimer(octets: Uint8Array, known: Known): boolean {
+  const type = (octets[12]! << 8) | octets[13]!;
+  if (type === ARP) return true;
+  const seen = look(octets);
+  return seen !== null && seen.answer === '3/1' && !known.has(seen.fingerprint);
+}
 
 /** Hide the identification of the header at `at`. A packet that must not be cut may have none: 1 stands for that. */
 const maskIdentification = (octets: Uint8Array, at: number): void => {
