@@ -43,6 +43,12 @@ function errorAbout(emulation: Emulation, host: Host, frame: Frame): IcmpError {
   return error;
 }
 
+/**
+ * Whether an ICMP error about `frame` is to be attached to its connection, which no quote leads to yet. (A redirect that went out
+ * before has the tracking's fields.)
+ */
+const isAttached = ({ opening, redirect }: Frame): number => Number(opening === 1 && redirect !== REDIRECT.SENT);
+
 /** Send what was written behind `reply.at`, or nothing. */
 function send(emulation: Emulation, host: Host, reply: Frame, length: number): void {
   reply.end = reply.at + Math.max(length, 0);
@@ -79,6 +85,7 @@ export function sendError(
   const reply = take(emulation.frames, LONGEST_ERROR, frame.packet);
   const length = writeIcmpError(view, network, end, error, reply.view, reply.at);
   const isSent = length > 0 && isAllowed(emulation, host, ipv4.source(view, network));
+  reply.attached = isAttached(frame);
   send(emulation, host, reply, isSent ? length : 0);
 }
 
@@ -90,8 +97,8 @@ export function sendReject(emulation: Emulation, host: Host, frame: Frame, code:
   const reply = take(emulation.frames, LONGEST_ERROR, frame.packet);
   const length = writeReject(view, network, end, code, frame.verified, error, reply.view, reply.at);
   const isIcmp = code >= 0;
-  // A redirect that went out before had the tracking's fields.
-  reply.attached = Number(!isIcmp && frame.ctstate !== CTSTATE.INVALID && frame.redirect === REDIRECT.NO);
+  const isOfConnection = frame.ctstate !== CTSTATE.INVALID && frame.redirect === REDIRECT.NO;
+  reply.attached = isIcmp ? isAttached(frame) : Number(isOfConnection);
   const isSent = length > 0 && (!isIcmp || isAllowed(emulation, host, ipv4.source(view, network)));
   send(emulation, host, reply, isSent ? length : 0);
 }

@@ -48,11 +48,13 @@ export function track(emulation: Emulation, host: Host, frame: Frame, arrived: b
     emulation.translation.track(host.cell, frame.view, layers.outer);
   }
   frame.ctstate = packet.ctstate;
+  frame.opening = Number(emulation.translation.isOpening());
 }
 
 /**
- * Give `frame`, a reset that a rule sends, to the connection of the packet that was tracked last: it is not tracked itself, and
- * the connection closes (nf_conntrack_attach, nf_ct_set_closing).
+ * Give `frame` to the connection of the packet that was tracked last, and do not track it itself (nf_conntrack_attach): a reset
+ * that a rule sends, by which the connection closes (nf_ct_set_closing); an ICMP error about a packet whose connection could
+ * not be found by its quote, because it is not remembered yet.
  */
 export function attach(emulation: Emulation, host: Host, frame: Frame): void {
   describe(emulation, host, frame);
@@ -125,6 +127,7 @@ export function endRefused(emulation: Emulation, host: Host, frame: Frame, verdi
 export function confirm(emulation: Emulation, host: Host, frame: Frame): boolean {
   const { packet, outcome, connections } = emulation.dataplane;
   if (frame.attached === 1) return true;
+  frame.opening = 0;
   if (!emulation.translation.confirm(emulation.now)) {
     drop(emulation, frame, host.cell.index, REASON.CONNTRACK_FULL);
     return false;

@@ -25,7 +25,10 @@ export interface Translation {
   track(cell: Cell, view: DataView, stack: Stack): void;
   /** The packet that was tracked last turned out to be damaged: it belongs to no connection. */
   invalidate(): void;
-  /** A reset goes against the packet that was tracked last, for its connection, which closes. */
+  /**
+   * What `packet` holds now answers the packet that was tracked last and belongs to its connection: a reset, by which that
+   * closes, or an ICMP error.
+   */
   attach(now: number): void;
   /** Whether it opens a connection that is not confirmed yet. */
   isOpening(): boolean;

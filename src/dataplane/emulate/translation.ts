@@ -95,6 +95,7 @@ export function createTranslation(
     attach(now) {
       attach(tracking.table, now);
       tracking.opening = false;
+      tracking.related = dataplane.packet.protocol === PROTOCOL.ICMP;
     },
     isOpening: () => tracking.opening,
     confirm: (now) => connections.confirm(tracking, now),
