@@ -75,7 +75,6 @@ const STATES = Object.keys(TCP_STATE);
 const stateOf = ({ windows }: Conntrack, slot: number): string =>
   STATES[windows![slot * ENTRY_WINDOW_WORDS + WORD.STATUS]! & STATUS_FIELD.STATE]!;
 
-const VXLAN_PORT = 4789;
 const SECOND = 1e9;
 /** So long after the last packet may the connections have been printed. */
 const PATIENCE_SECONDS = 5;
@@ -104,25 +103,18 @@ function differenceOf(emulation: Emulation, cell: number, listed: Listed, found:
   return undefined;
 }
 
-/** Which of a cell's connections are compared: those of its tunnels only where it had the source ports that the kernel drew. */
-export interface Compared {
-  readonly tunnels: boolean;
-}
-
-// Words of a connection's key (connection-table.ts): both ports; cell (bits 16 to 30) and protocol (8 to 15).
-const PORTS = 2;
+/** Word of a connection's key that has its cell (bits 16 to 30) and protocol (8 to 15), see connection-table.ts. */
 const META = 3;
 
 /**
  * Places of living connections over TCP, UDP and ICMP of the cell numbered `cell` that are none of `found`. Those that end
  * while the kernel is asked are left out.
  */
-function unlisted({ dataplane, now }: Emulation, cell: number, found: ReadonlySet<number>, what: Compared): number[] {
+function unlisted({ dataplane, now }: Emulation, cell: number, found: ReadonlySet<number>): number[] {
   const { times, words, used } = dataplane.connections;
   return Array.from({ length: used }, (_, slot) => slot).filter((slot) => {
-    const [ports, meta] = [words[slot * ENTRY_WORDS + PORTS]!, words[slot * ENTRY_WORDS + META]!];
-    const isTunnel = [ports >>> 16, ports & 0xffff].includes(VXLAN_PORT);
-    const isCompared = Object.values(PROTOCOLS).includes((meta >>> 8) & 0xff) && (what.tunnels || !isTunnel);
+    const meta = words[slot * ENTRY_WORDS + META]!;
+    const isCompared = Object.values(PROTOCOLS).includes((meta >>> 8) & 0xff);
     const isLiving = times[slot * ENTRY_DOUBLES + EXPIRES]! > now + PATIENCE_SECONDS * SECOND;
     return isCompared && isLiving && ((meta >>> 16) & 0x7fff) === cell && !found.has(slot);
   });
@@ -138,18 +130,16 @@ const entryText = ({ words }: Conntrack, slot: number): string =>
  * Look for every connection over TCP, UDP and ICMP that `conntrack -L` printed as `text`: both directions lead to it, it ends
  * at the same time, and TCP has the same state. The cell may know no others.
  */
-export function compareListed(emulation: Emulation, cell: number, text: string, what: Compared): ComparedConnections {
+export function compareListed(emulation: Emulation, cell: number, text: string): ComparedConnections {
   const { packet, connections } = emulation.dataplane;
   packet.time = emulation.now;
-  const isCompared = (line: string): boolean =>
-    LINE.test(line) && (what.tunnels || !line.includes(` dport=${VXLAN_PORT} `));
-  const lines = text.trimEnd().split('\n').filter(isCompared);
+  const lines = text.split('\n').filter((line) => LINE.test(line));
   const found = new Set<number>();
   const differences = lines.flatMap((line): Difference[] => {
     const tagplane = differenceOf(emulation, cell, parse(line), found);
     return tagplane === undefined ? [] : [{ line, tagplane }];
   });
-  const others = unlisted(emulation, cell, found, what).map(
+  const others = unlisted(emulation, cell, found).map(
     (slot): Difference => ({ line: 'unknown', tagplane: entryText(connections, slot) }),
   );
   return { connections: lines.length, differences: [...differences, ...others] };

@@ -119,7 +119,7 @@ async function compare(options: LabOptions): Promise<void> {
     const counts = parseCounts(counters);
     assert.equal(emulatedCounts(travelled.emulation, 0), counts);
     assert.equal(counts.get('OUTPUT 1'), [2, 80], 'resets of rules are RELATED');
-    const listed = compareListed(travelled.emulation, 0, connections, { tunnels: true });
+    const listed = compareListed(travelled.emulation, 0, connections);
     assert.equal(listed.differences, []);
     assert.match(connections, / CLOSE src=/, 'a connection that a rule has reset');
     assert.ok(listed.connections >= 12, `${listed.connections} connections`);

@@ -1,6 +1,6 @@
 /**
  * Connections at the end of a case: each over TCP, UDP and ICMP that `conntrack -L` prints, with the ends that both directions
- * show, is in the tables of the emulated cells, and they have no others. Tunnels are left out, whose ports each side draws.
+ * show, is in the tables of the emulated cells, and they have no others.
  */
 import type { Emulation } from '../../../src/dataplane/emulate/emulation.ts';
 import { compareListed } from '../real-connections.ts';
@@ -14,7 +14,7 @@ export function compareConnections(
   emulation: Emulation,
   mismatches: Mismatch[],
 ): number {
-  const { connections, differences } = compareListed(emulation, index, text, { tunnels: false });
+  const { connections, differences } = compareListed(emulation, index, text);
   for (const { line, tagplane } of differences) {
     mismatches.push({
       side: 'cells',

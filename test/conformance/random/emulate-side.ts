@@ -1,7 +1,7 @@
 /** A case through the emulated cells: the same frames, put in at the same taps and times; what every device saw of them. */
 import { createEmulation, type Options } from '../../../src/dataplane/emulate/create.ts';
 import { DEVICE } from '../../../src/dataplane/emulate/device.ts';
-import { createDraws } from '../../../src/dataplane/emulate/draws.ts';
+import { createDraws, type Draws } from '../../../src/dataplane/emulate/draws.ts';
 import type { Emulation } from '../../../src/dataplane/emulate/emulation.ts';
 import { exchangeRules } from '../../../src/dataplane/emulate/exchange.ts';
 import { createRecorder, inject, type Passage, tapNamed } from '../../../src/dataplane/emulate/journey.ts';
@@ -17,6 +17,7 @@ import { countsOf } from './judge-side.ts';
 import { type Count, type Counts, difference, type KernelResult } from './kernel.ts';
 import { type Epoch, firstEpoch, nextEpoch } from './rules.ts';
 import type { Case, FrameStep } from './step.ts';
+import { tunnelPortsOf } from './tunnel-ports.ts';
 import type { Event } from './wire-lab.ts';
 import { createWorld, GATEWAY } from './world.ts';
 
@@ -60,12 +61,12 @@ function optionsOf(one: Case, epoch: Epoch): Options {
 
 const DATAPLANE = { vxlanPort: 4789, strictChecksums: true, judged: [], connectionLimit: 1 << 20 };
 
-function createFor(one: Case, epoch: Epoch, now: () => number, offset: () => number) {
+function createFor(one: Case, epoch: Epoch, now: () => number, offset: () => number, draws: Draws) {
   const rules = new Map([...epoch.rules].map(([name, ruleset]) => [name, { ruleset, backend: one.backend }]));
   const { record, observer } = createRecorder(now);
   const dataplane = createDataplane(epoch.foundation, rules, DATAPLANE);
   const translation = createTranslation(dataplane, rules, { offset });
-  const emulation = createEmulation(dataplane, optionsOf(one, epoch), { draws: createDraws(1), observer, translation });
+  const emulation = createEmulation(dataplane, optionsOf(one, epoch), { draws, observer, translation });
   return { record, emulation };
 }
 
@@ -119,17 +120,23 @@ const withDifference = (counts: Counts, after: Counts, before: Counts): Counts =
  * with a number: the ports that they drew are in it.
  */
 export function emulate(
-  { played: one, times, origin }: KernelResult,
+  { played: one, times, origin, epochs }: KernelResult,
   eventsOf: (frame: number) => readonly Event[],
 ): Emulated {
   let clock: Emulation | null = null;
   let drawn: number[] = [];
+  const ports = tunnelPortsOf(epochs.flatMap(({ events }) => events));
   const first = firstEpoch(one);
   const { emulation, record } = createFor(
     one,
     first,
     () => clock?.now ?? 0,
     () => drawn.shift() ?? 0,
+    {
+      ...createDraws(1),
+      sourcePort: (cell, { buffer }, network) =>
+        ports(steps.length, first.foundation.cells[cell]!.name, new Uint8Array(buffer), network),
+    },
   );
   clock = emulation;
   const flows: Flows = new Map();

@@ -80,6 +80,12 @@ export function isError(octets: Uint8Array, at: number): boolean {
   return octets[at + 9] === ICMP && ICMP_ERRORS.includes(octets[message]!) && octets.length >= message + 28;
 }
 
+/** Whether the IPv4 packet at `at`, which has no options, is one of a tunnel. */
+export function isVxlan(octets: Uint8Array, at: number): boolean {
+  const isFirst = (word(octets, at + 6) & 0x1fff) === 0;
+  return octets[at + 9] === UDP && isFirst && word(octets, at + 22) === VXLAN_PORT && octets[at] === 0x45;
+}
+
 /** Where the packet begins that a cell deals with: behind one VXLAN header, where there is one. */
 export function packetAt(octets: Uint8Array): number {
   const at = networkAt(octets, 0);

@@ -3,14 +3,13 @@
  * their tunnels. Checksums over them are replaced by whether they are right. Packets that were put in keep every octet.
  */
 import { checksum } from '../../dataplane/packets.ts';
-import { fingerprintAt, look, networkAt } from './fate.ts';
+import { fingerprintAt, isVxlan, look, networkAt } from './fate.ts';
 import type { FrameStep } from './step.ts';
 
 /** Fingerprints of all packets that were put in. */
 export type Known = ReadonlySet<string>;
 
 const ARP = 0x0806;
-const VXLAN_PORT = 4789;
 const ICMP = 1;
 const UDP = 17;
 const word = (octets: Uint8Array, at: number): number => ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
@@ -64,11 +63,6 @@ export function normalise(frame: Uint8Array, known: Known): string {
 /** Whether the packet at `at` was put in. */
 const isKnown = (octets: Uint8Array, at: number, known: Known): boolean => known.has(fingerprintAt(octets, at));
 
-function isVxlan(octets: Uint8Array, at: number): boolean {
-  const isFirst = (word(octets, at + 6) & 0x1fff) === 0;
-  return octets[at + 9] === UDP && isFirst && word(octets, at + 22) === VXLAN_PORT && octets[at] === 0x45;
-}
-
 function maskHeader(octets: Uint8Array, at: number, known: Known): string {
   const end = at + (octets[at]! & 0xf) * 4;
   const wrong =
@@ -110,7 +104,6 @@ function maskTunnel(octets: Uint8Array, at: number): string {
   const body = octets.slice(at + 20, at + word(octets, at + 2));
   const pseudo = [...octets.slice(at + 12, at + 20), 0, UDP, body.length >>> 8, body.length & 0xff];
   const wrong = isWhole && word(octets, at + 26) !== 0 ? marked([...pseudo, ...body]) : '';
-  octets.set([0, 0], at + 20);
   octets.set(word(octets, at + 26) === 0 ? [0, 1] : [0, 0], at + 26);
   return wrong;
 }
