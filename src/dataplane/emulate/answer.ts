@@ -9,19 +9,15 @@ import type { OwnEntry } from '../answer/echo-options.ts';
 import { type IcmpError, writeIcmpError } from '../answer/icmp-error.ts';
 import { allowIcmp } from '../answer/icmp-limit.ts';
 import { writeReject } from '../answer/reject.ts';
-import { VERIFIED } from '../answer/rejected-checksum.ts';
-import { writeTcpReset } from '../answer/tcp-reset.ts';
+import { writeSocketReset } from '../answer/socket-reset.ts';
 import { writeEchoReply, writeTimestampReply } from './echo-reply.ts';
 import type { Emulation, Host } from './emulation.ts';
-import { writeHeaderChecksum } from './fragment.ts';
 import { CAST, type Frame, LOCAL, LONGEST_FRAME, REDIRECT, release, take } from './frame.ts';
 import { sourceTowards } from './route.ts';
 
 const LONGEST_ERROR = 576;
 /** ICMP header and the sender's time. */
 const SHORTEST_TIMESTAMP = 12;
-const SERVICE = 1;
-const WITHOUT_ECN = 0xfc;
 const MILLISECOND = 1e6;
 const DAY = 86_400_000;
 
@@ -103,19 +99,11 @@ export function sendReject(emulation: Emulation, host: Host, frame: Frame, code:
   send(emulation, host, reply, isSent ? length : 0);
 }
 
-/**
- * Answer a segment to a closed port (tcp_v4_send_reset): the reset of a rule, but with the segment's type of service. Its
- * checksum has been looked at.
- */
+/** Answer a segment to a closed port. Its checksum has been looked at. */
 export function sendReset(emulation: Emulation, host: Host, frame: Frame): void {
   const { view, network, end } = frame;
   const reply = take(emulation.frames, LONGEST_ERROR, frame.packet);
-  const error = errorAbout(emulation, host, frame);
-  const length = writeTcpReset(view, network, end, VERIFIED.UNNECESSARY, error, reply.view, reply.at);
-  if (length > 0) {
-    reply.view.setUint8(reply.at + SERVICE, view.getUint8(network + SERVICE) & WITHOUT_ECN);
-    writeHeaderChecksum(reply.view, reply.at);
-  }
+  const length = writeSocketReset(view, network, end, errorAbout(emulation, host, frame), reply.view, reply.at);
   send(emulation, host, reply, frame.cast === CAST.HOST ? length : 0);
 }
 
