@@ -78,6 +78,8 @@ const stateOf = ({ windows }: Conntrack, slot: number): string =>
 const SECOND = 1e9;
 /** So long after the last packet may the connections have been printed. */
 const PATIENCE_SECONDS = 5;
+/** The kernel's timers, which may have sent the last packet of a connection, run out later than ours: a busy machine waits. */
+const LATENESS_SECONDS = 0.25;
 
 /** A line of `conntrack -L`, and what the cell has another opinion about. */
 export interface Difference {
@@ -98,7 +100,7 @@ function differenceOf(emulation: Emulation, cell: number, listed: Listed, found:
   if (original! < 0 || original !== reply) return `original ${original}, reply ${reply}`;
   found.add(original!);
   const left = (connections.times[original! * ENTRY_DOUBLES + EXPIRES]! - emulation.now) / SECOND;
-  if (left < secondsLeft || left > secondsLeft + PATIENCE_SECONDS) return `${left} seconds left`;
+  if (left < secondsLeft - LATENESS_SECONDS || left > secondsLeft + PATIENCE_SECONDS) return `${left} seconds left`;
   if (protocol === PROTOCOL.TCP && stateOf(connections, original!) !== state) return stateOf(connections, original!);
   return undefined;
 }

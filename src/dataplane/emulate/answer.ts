@@ -12,7 +12,7 @@ import { writeReject } from '../answer/reject.ts';
 import { writeSocketReset } from '../answer/socket-reset.ts';
 import { writeEchoReply, writeTimestampReply } from './echo-reply.ts';
 import type { Emulation, Host } from './emulation.ts';
-import { CAST, type Frame, LOCAL, LONGEST_FRAME, REDIRECT, release, take } from './frame.ts';
+import { CAST, type Frame, LOCAL, LONGEST_FRAME, release, take } from './frame.ts';
 import { sourceTowards } from './route.ts';
 
 const LONGEST_ERROR = 576;
@@ -39,11 +39,9 @@ function errorAbout(emulation: Emulation, host: Host, frame: Frame): IcmpError {
   return error;
 }
 
-/**
- * Whether an ICMP error about `frame` is to be attached to its connection, which no quote leads to yet. (A redirect that went out
- * before has the tracking's fields.)
- */
-const isAttached = ({ opening, redirect }: Frame): number => Number(opening === 1 && redirect !== REDIRECT.SENT);
+/** Whether an answer to `frame` can be given to its connection: it has one, and nothing was tracked since (a redirect, say). */
+const isAttached = ({ tracked }: Emulation, { packet, ctstate }: Frame): number =>
+  Number(tracked === packet && ctstate !== CTSTATE.INVALID);
 
 /** Send what was written behind `reply.at`, or nothing. */
 function send(emulation: Emulation, host: Host, reply: Frame, length: number): void {
@@ -81,7 +79,7 @@ export function sendError(
   const reply = take(emulation.frames, LONGEST_ERROR, frame.packet);
   const length = writeIcmpError(view, network, end, error, reply.view, reply.at);
   const isSent = length > 0 && isAllowed(emulation, host, ipv4.source(view, network));
-  reply.attached = isAttached(frame);
+  reply.attached = isAttached(emulation, frame);
   send(emulation, host, reply, isSent ? length : 0);
 }
 
@@ -93,8 +91,7 @@ export function sendReject(emulation: Emulation, host: Host, frame: Frame, code:
   const reply = take(emulation.frames, LONGEST_ERROR, frame.packet);
   const length = writeReject(view, network, end, code, frame.verified, error, reply.view, reply.at);
   const isIcmp = code >= 0;
-  const isOfConnection = frame.ctstate !== CTSTATE.INVALID && frame.redirect === REDIRECT.NO;
-  reply.attached = isIcmp ? isAttached(frame) : Number(isOfConnection);
+  reply.attached = isAttached(emulation, frame);
   const isSent = length > 0 && (!isIcmp || isAllowed(emulation, host, ipv4.source(view, network)));
   send(emulation, host, reply, isSent ? length : 0);
 }

@@ -53,8 +53,6 @@ export interface Frame {
    * (skb_gso_network_seglen); 0 for a single packet. It is kept from host to host, as virtual devices keep it.
    */
   segmentLength: number;
-  /** 1 while it opens a connection that is not remembered yet. */
-  opening: number;
   /** 1 for an answer that belongs to the connection of the packet that was tracked last (nf_ct_attach). */
   attached: number;
   /** Offsets of entries of record route and timestamp options that the way out still writes to; 0 for none. */
@@ -112,7 +110,6 @@ function createFrame(octetCount: number): Frame {
     verified: VERIFIED.NO,
     partial: 0,
     segmentLength: 0,
-    opening: 0,
     attached: 0,
     routeEntry: 0,
     timeEntry: 0,
@@ -156,7 +153,6 @@ export function forget(frame: Frame): void {
   frame.redirect = REDIRECT.NO;
   frame.verified = VERIFIED.NO;
   frame.partial = 0;
-  frame.opening = 0;
   frame.attached = 0;
   frame.routeEntry = 0;
   frame.timeEntry = 0;

@@ -48,17 +48,19 @@ export function track(emulation: Emulation, host: Host, frame: Frame, arrived: b
     emulation.translation.track(host.cell, frame.view, layers.outer);
   }
   frame.ctstate = packet.ctstate;
-  frame.opening = Number(emulation.translation.isOpening());
+  emulation.tracked = frame.packet;
 }
 
 /**
  * Give `frame` to the connection of the packet that was tracked last, and do not track it itself (nf_conntrack_attach): a reset
- * that a rule sends, by which the connection closes (nf_ct_set_closing); an ICMP error about a packet whose connection could
- * not be found by its quote, because it is not remembered yet.
+ * that a rule sends, by which the connection closes (nf_ct_set_closing); an ICMP error, which its quote would not always
+ * lead there, because the connection is not remembered yet or the packet is half translated.
  */
 export function attach(emulation: Emulation, host: Host, frame: Frame): void {
   describe(emulation, host, frame);
-  emulation.translation.attach(emulation.now);
+  if (emulation.dataplane.packet.protocol === PROTOCOL.ICMP) emulation.translation.relate();
+  else emulation.translation.attach(emulation.now);
+  emulation.tracked = 0;
   emulation.dataplane.packet.ctstate = CTSTATE.RELATED;
   frame.ctstate = CTSTATE.RELATED;
 }
@@ -127,7 +129,6 @@ export function endRefused(emulation: Emulation, host: Host, frame: Frame, verdi
 export function confirm(emulation: Emulation, host: Host, frame: Frame): boolean {
   const { packet, outcome, connections } = emulation.dataplane;
   if (frame.attached === 1) return true;
-  frame.opening = 0;
   if (!emulation.translation.confirm(emulation.now)) {
     drop(emulation, frame, host.cell.index, REASON.CONNTRACK_FULL);
     return false;

@@ -8,7 +8,7 @@ import type { Cell } from '../cell.ts';
 import * as conntrack from '../conntrack.ts';
 import type { Dataplane } from '../dataplane.ts';
 import { trackPacket } from '../forward.ts';
-import { attach } from '../track-windows.ts';
+import { attach, relate } from '../track-windows.ts';
 import type { Frame } from './frame.ts';
 
 /**
@@ -25,11 +25,10 @@ export interface Translation {
   track(cell: Cell, view: DataView, stack: Stack): void;
   /** The packet that was tracked last turned out to be damaged: it belongs to no connection. */
   invalidate(): void;
-  /**
-   * What `packet` holds now answers the packet that was tracked last and belongs to its connection: a reset, by which that
-   * closes, or an ICMP error.
-   */
+  /** A reset goes against the packet that was tracked last, for its connection, which closes. */
   attach(now: number): void;
+  /** An ICMP error is about the packet that was tracked last, and belongs to its connection. */
+  relate(): void;
   /** Whether it opens a connection that is not confirmed yet. */
   isOpening(): boolean;
   /** Remember the connection that was tracked last; false when the packet has to be dropped. */
@@ -65,6 +64,7 @@ export const noTranslation = (dataplane: Dataplane): Translation => ({
   track: (cell, view, stack) => trackPacket(dataplane, cell, view, stack),
   invalidate: () => conntrack.invalid(dataplane.connections),
   attach: (now) => attach(dataplane.connections, now),
+  relate: () => relate(dataplane.connections),
   isOpening: () => dataplane.connections.pending,
   confirm: (now) => conntrack.confirm(dataplane.connections, now),
   prerouting: passes,

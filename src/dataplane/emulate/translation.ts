@@ -22,7 +22,7 @@ import { TRANSLATED } from '../nat/translate.ts';
 import { ctstateBits, HOOK } from '../nat/tuples.ts';
 import { type CellNat, createNatTable, pass } from '../nat/walk.ts';
 import type { CellRules } from '../setup.ts';
-import { attach, isOutrun, show } from '../track-windows.ts';
+import { attach, isOutrun, relate, show } from '../track-windows.ts';
 import type { Frame } from './frame.ts';
 import type { Translation } from './seams.ts';
 
@@ -95,7 +95,11 @@ export function createTranslation(
     attach(now) {
       attach(tracking.table, now);
       tracking.opening = false;
-      tracking.related = dataplane.packet.protocol === PROTOCOL.ICMP;
+    },
+    relate() {
+      relate(tracking.table);
+      tracking.opening = false;
+      tracking.related = true;
     },
     isOpening: () => tracking.opening,
     confirm: (now) => connections.confirm(tracking, now),

@@ -70,7 +70,10 @@ function drawNobody({ chance, world }: Draw, client: WorldContainer): End {
     [2, cell.vtep],
     [2, client.cell.underlay],
     [1, '169.254.0.1'],
-    [1, chance.pick(['224.0.0.5', '10.255.255.255', '255.255.255.255', '127.0.0.1', '0.0.0.0', '0.1.2.3'])],
+    [
+      1,
+      chance.pick(['224.0.0.1', '224.0.0.5', '10.255.255.255', '255.255.255.255', '127.0.0.1', '0.0.0.0', '0.1.2.3']),
+    ],
   ]);
   return { address, container: null };
 }
@@ -205,7 +208,8 @@ function framed(
   packet: Uint8Array,
 ): [at: string, frame: Uint8Array] | null {
   if (from.container !== null) return [from.container.name, containerFrame(from.container, packet)];
-  const cell = world.cells.find(({ underlay }) => underlay === address);
+  const container = world.containers.find((one) => one.address === address);
+  const cell = container?.cell ?? world.cells.find(({ underlay }) => underlay === address);
   return cell === undefined ? null : [cell.name, underlayFrame(cell, packet)];
 }
 

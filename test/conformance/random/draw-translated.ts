@@ -1,6 +1,7 @@
 /**
  * Conversations whose packets are translated on their way: from outside to host ports of containers, from containers to host
- * ports of their own cell and of another one, and from containers out of the overlay, with answers.
+ * ports of their own cell and of another one, and from containers out of the overlay, with answers. And others that come by the
+ * underlay without a tunnel, to the cell itself or to a container, which the judge does not follow either.
  *
  * Some are drawn so that a cell has to find another source port: two containers call the same server from the same port, or
  * somebody outside calls a host port of a container that has called him from the port behind it.
@@ -115,6 +116,22 @@ function toCell(chance: Chance, world: World): Ways {
   return { client, server, clientView, serverView: mirrored(clientView), protocol: drawProtocol(chance) };
 }
 
+/** Somebody outside, or who says that he is a container, sends to a container's own address by way of the underlay. */
+function toContainer(chance: Chance, world: World): Ways {
+  const server = chance.pick(world.containers);
+  const liar = chance.pick(world.containers).address;
+  const own = chance.percent(75) ? chance.pick(OUTSIDE) : liar;
+  const clientView = { own, ownPort: highPort(chance), other: server.address, otherPort: chance.pick(PORTS) };
+  const client = nobodyAt(own);
+  return {
+    client,
+    server: endOf(server),
+    clientView,
+    serverView: mirrored(clientView),
+    protocol: drawProtocol(chance),
+  };
+}
+
 /** One of them; `before` are those that were drawn. Null when the foundation has no host port for it. */
 export function drawTranslated(
   chance: Chance,
@@ -127,6 +144,7 @@ export function drawTranslated(
     [3, 'to another cell'],
     [3, 'to the own cell'],
     [2, 'to the cell itself'],
+    [2, 'to a container'],
   ] as const);
   const ways = {
     'from outside': () => fromOutside(chance, world, before),
@@ -134,6 +152,7 @@ export function drawTranslated(
     'to another cell': () => fromContainer(chance, world, false),
     'to the own cell': () => fromContainer(chance, world, true),
     'to the cell itself': () => toCell(chance, world),
+    'to a container': () => toContainer(chance, world),
   }[kind]();
   if (ways === null) return null;
   const [clientStart, serverStart] = [chance.between(0, 0xffffffff), chance.between(0, 0xffffffff)];
