@@ -175,6 +175,7 @@ export function emulate(
     } else if (step.kind === 'pause') {
       advance(emulation, emulation.now + step.milliseconds * 1e6);
     } else {
+      advance(emulation, Number(epochs[counts.length]!.until - origin));
       close();
       if (step.stage === 'inserted') {
         settled = epoch;

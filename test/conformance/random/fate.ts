@@ -48,23 +48,26 @@ export const sourcelessAt = (octets: Uint8Array, at: number): string =>
 
 const ICMP_ERRORS = [3, 4, 5, 11, 12];
 
-/** Octets of the first eight behind a header that a translation of addresses and ports leaves alone. */
-function keptOf(protocol: number, type: number): readonly (readonly [from: number, until: number])[] {
+/**
+ * Octets behind a header that a translation of addresses and ports leaves alone. Of a packet that is quoted, which may be no longer
+ * than eight octets there, only those.
+ */
+function keptOf(protocol: number, type: number, isQuote: boolean): readonly (readonly [from: number, until: number])[] {
   if (protocol === TCP) return [[4, 8]];
   if (protocol === UDP) return [[4, 6]];
   if (protocol !== ICMP) return [[0, 8]];
-  // Of an error's quote the identification stays; of a query type, code and sequence number.
-  const rest = ICMP_ERRORS.includes(type) ? ([12, 14] as const) : ([6, 8] as const);
+  // Of an error's quote the identification stays; of a query type, code, sequence number and data.
+  const rest = ICMP_ERRORS.includes(type) ? ([12, 14] as const) : ([6, isQuote ? 8 : 16] as const);
   return [[0, 2], rest];
 }
 
 /** What neither drawn numbers nor translation repeat or change: identification, protocol, and what follows the header. */
-export function fingerprintAt(octets: Uint8Array, at: number): string {
+export function fingerprintAt(octets: Uint8Array, at: number, isQuote = false): string {
   const [body, protocol] = [at + (octets[at]! & 0xf) * 4, octets[at + 9]!];
   const isFirst = (word(octets, at + 6) & 0x1fff) === 0;
-  const kept = isFirst ? keptOf(protocol, octets[body]!) : ([[0, 8]] as const);
+  const kept = isFirst ? keptOf(protocol, octets[body]!, isQuote) : ([[0, 8]] as const);
   const said = kept.map(([from, until]) => Buffer.from(octets.slice(body + from, body + until)).toString('hex'));
-  return `${word(octets, at + 4)}/${protocol}/${said.join('/')}`;
+  return `${isQuote ? 'quoted ' : ''}${word(octets, at + 4)}/${protocol}/${said.join('/')}`;
 }
 
 /** Where the network header of an IPv4 frame is, behind VLAN tags; -1 for other frames. */

@@ -13,12 +13,16 @@ import type { Case, FrameStep, Step } from './step.ts';
 import { type Event, openWires, type WireLab } from './wire-lab.ts';
 import { createWorld, GATEWAY, type World } from './world.ts';
 
+const NANOSECONDS_PER_MILLISECOND = 1_000_000n;
+
 /** Packets and octets of a rule. */
 export type Count = readonly [packets: number, octets: number];
 
 export interface EpochResult {
   readonly epoch: Epoch;
   readonly events: readonly Event[];
+  /** When its counters were read, in nanoseconds since 1970. */
+  readonly until: bigint;
   /** Counts of all tables' rules in this epoch, by cell name, then by `ruleName`. */
   readonly counts: Counts;
 }
@@ -165,7 +169,8 @@ async function runSteps(one: Case, first: Epoch, lab: Lab, world: World, wires: 
   const player = createPlayer(wires, world);
   const close = async (): Promise<void> => {
     const events = await player.seen();
-    epochs.push({ epoch, events, counts: difference(countsOf(lab, world), before) });
+    const until = BigInt(Date.now()) * NANOSECONDS_PER_MILLISECOND;
+    epochs.push({ epoch, events, until, counts: difference(countsOf(lab, world), before) });
   };
   const steps: Step[] = [];
   for (const step of one.steps) {

@@ -3,10 +3,10 @@
  * their tunnels. Checksums over them are replaced by whether they are right. Packets that were put in keep every octet.
  */
 import { checksum } from '../../dataplane/packets.ts';
-import { fingerprintAt, isVxlan, look, networkAt } from './fate.ts';
+import { fingerprintAt, isVxlan, look, networkAt, packetAt } from './fate.ts';
 import type { FrameStep } from './step.ts';
 
-/** Fingerprints of all packets that were put in. */
+/** Fingerprints of all packets that were put in, also as they are quoted. */
 export type Known = ReadonlySet<string>;
 
 const ARP = 0x0806;
@@ -18,8 +18,9 @@ const word = (octets: Uint8Array, at: number): number => ((octets[at] ?? 0) << 8
 export const knownOf = (frames: readonly FrameStep[]): Known =>
   new Set(
     frames.flatMap(({ octets }) => {
-      const seen = look(Buffer.from(octets, 'hex'));
-      return seen === null ? [] : [seen.fingerprint];
+      const frame = Buffer.from(octets, 'hex');
+      const at = packetAt(frame);
+      return at < 0 ? [] : [fingerprintAt(frame, at), fingerprintAt(frame, at, true)];
     }),
   );
 
@@ -79,7 +80,8 @@ const TIMESTAMP_REPLY = 14;
 function maskMessage(octets: Uint8Array, at: number, end: number, protocol: number, known: Known): string {
   if (protocol !== ICMP) return '';
   const quoted = at + 8;
-  const quotesCell = ERRORS.includes(octets[at]!) && end >= quoted + 20 && !isKnown(octets, quoted, known);
+  const quotesCell =
+    ERRORS.includes(octets[at]!) && end >= quoted + 20 && !known.has(fingerprintAt(octets, quoted, true));
   if (!quotesCell && octets[at] !== TIMESTAMP_REPLY) return '';
   const wrong = marked(octets.slice(at, end));
   octets.set([0, 0], at + 2);
