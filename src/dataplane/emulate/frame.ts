@@ -53,7 +53,7 @@ export interface Frame {
    * (skb_gso_network_seglen); 0 for a single packet. It is kept from host to host, as virtual devices keep it.
    */
   segmentLength: number;
-  /** 1 for a reset that belongs to the connection of the packet that a rule rejected (nf_ct_attach). */
+  /** 1 for an answer that belongs to the connection of the packet that was tracked last (nf_ct_attach). */
   attached: number;
   /** Offsets of entries of record route and timestamp options that the way out still writes to; 0 for none. */
   routeEntry: number;

@@ -1,13 +1,14 @@
 /**
  * Seams: what is plugged into the emulation. What is not plugged in does nothing.
  */
+import type { Evaluator } from '../../rules/evaluator.ts';
 import type { RulePacket } from '../../rules/packet.ts';
 import type { Stack } from '../../wire/stack.ts';
 import type { Cell } from '../cell.ts';
 import * as conntrack from '../conntrack.ts';
 import type { Dataplane } from '../dataplane.ts';
 import { trackPacket } from '../forward.ts';
-import { attach } from '../track-windows.ts';
+import { attach, relate } from '../track-windows.ts';
 import type { Frame } from './frame.ts';
 
 /**
@@ -26,6 +27,8 @@ export interface Translation {
   invalidate(): void;
   /** A reset goes against the packet that was tracked last, for its connection, which closes. */
   attach(now: number): void;
+  /** An ICMP error is about the packet that was tracked last, and belongs to its connection. */
+  relate(): void;
   /** Whether it opens a connection that is not confirmed yet. */
   isOpening(): boolean;
   /** Remember the connection that was tracked last; false when the packet has to be dropped. */
@@ -34,6 +37,8 @@ export interface Translation {
   input(cell: number, packet: RulePacket, frame: Frame): boolean;
   output(cell: number, packet: RulePacket, frame: Frame): boolean;
   postrouting(cell: number, packet: RulePacket, frame: Frame): boolean;
+  /** The tables of the cell whose index is `cell` that are walked here; they count their rules. */
+  tables(cell: number): readonly Evaluator[];
 }
 
 /** Programs of a cell: whether one has a socket for what comes to `address` and `port` over `protocol`. */
@@ -59,12 +64,14 @@ export const noTranslation = (dataplane: Dataplane): Translation => ({
   track: (cell, view, stack) => trackPacket(dataplane, cell, view, stack),
   invalidate: () => conntrack.invalid(dataplane.connections),
   attach: (now) => attach(dataplane.connections, now),
+  relate: () => relate(dataplane.connections),
   isOpening: () => dataplane.connections.pending,
   confirm: (now) => conntrack.confirm(dataplane.connections, now),
   prerouting: passes,
   input: passes,
   output: passes,
   postrouting: passes,
+  tables: () => [],
 });
 
 export const NOBODY_LISTENS: Listens = () => false;
