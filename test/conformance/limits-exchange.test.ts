@@ -100,7 +100,7 @@ for _ in range(int(sys.argv[1])):
 function kernelCounts(inside: readonly string[], backend: Backend): Record<string, number> {
   const dump = run('ip', [...inside, `xtables-${backend}-multi`, 'iptables-save', '-c', '-t', 'filter']).stdout;
   const found = [...dump.matchAll(/^\[([0-9]+):[0-9]+\] -A OUTPUT .*--comment "?(limit|hashlimit)"?/gm)];
-  return Object.fromEntries(found.map(([, packets, comment]) => [comment, Number(packets)]));
+  return Object.fromEntries(found.map(([, packets, comment]): [string, number] => [comment!, Number(packets)]));
 }
 
 const commentOf = (evaluator: Evaluator, id: number): string | undefined =>
