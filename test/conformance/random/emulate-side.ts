@@ -118,7 +118,7 @@ const withDifference = (counts: Counts, after: Counts, before: Counts): Counts =
 /** When a frame that was put on its wire at `sent` came to a cell: limits of iptables-nft reckon in nanoseconds. */
 const arrivalTime = (sent: bigint, events: readonly Event[]): bigint => {
   const came = events.filter(({ outgoing }) => !outgoing).map(({ time }) => time);
-  return came.length === 0 ? sent : came.reduce((first, time) => Math.min(time, first));
+  return came.toSorted((a, b) => Number(a - b))[0] ?? sent;
 };
 
 /**
