@@ -115,6 +115,12 @@ const withDifference = (counts: Counts, after: Counts, before: Counts): Counts =
     ]),
   );
 
+/** When a frame that was put on its wire at `sent` came to a cell: limits of iptables-nft reckon in nanoseconds. */
+const arrivalTime = (sent: bigint, events: readonly Event[]): bigint => {
+  const came = events.filter(({ outgoing }) => !outgoing).map(({ time }) => time);
+  return came.toSorted((a, b) => Number(a - b))[0] ?? sent;
+};
+
 /**
  * Run the case that the kernel played through emulated cells. `eventsOf` gives what the kernel's cells saw because of the frame
  * with a number: the ports that they drew are in it.
@@ -171,7 +177,7 @@ export function emulate(
   };
   for (const step of one.steps) {
     if (step.kind === 'frame') {
-      put(step, Number(times[steps.length]! - origin));
+      put(step, Number(arrivalTime(times[steps.length]!, eventsOf(steps.length)) - origin));
     } else if (step.kind === 'pause') {
       advance(emulation, emulation.now + step.milliseconds * 1e6);
     } else {
