@@ -24,6 +24,7 @@ import { styleFor } from '../style.ts';
 import { printable } from '../text.ts';
 import { addControlOptions, type ControlOptions, loadControl } from './control.ts';
 import { failOnWords, isContradiction } from './fail-on.ts';
+import { wantsLogs } from './log-outputs.ts';
 import type { Inputs } from './output.ts';
 import { openOutputs } from './outputs.ts';
 import { report } from './report.ts';
@@ -169,7 +170,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     connectionLimit: options.connections,
     judged: sources.cells,
     arena,
-    keepLogs: options.kernLog !== undefined || options.iptablesLog !== undefined,
+    keepLogs: wantsLogs(options),
   });
   const opened = await openCaptures(paths, arena);
   const outputs = await openOutputs(
@@ -229,17 +230,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
 }
 
 /** Options that speak of what replay without emulated cells writes. */
-const NOT_WITH_JOURNEYS = [
-  'verdicts',
-  'write',
-  'split',
-  'kernLog',
-  'iptablesLog',
-  'saveCounters',
-  'policiesAt',
-  'asgsAt',
-  'agentRestartAt',
-] as const;
+const NOT_WITH_JOURNEYS = ['verdicts', 'write', 'split', 'policiesAt', 'asgsAt', 'agentRestartAt'] as const;
 
 /** Run the packets through the whole emulated foundation. */
 async function journeys(paths: readonly string[], sources: Sources, options: ReplayOptions): Promise<void> {
@@ -260,6 +251,9 @@ async function journeys(paths: readonly string[], sources: Sources, options: Rep
     strictChecksums: options.strictChecksums === true,
     top: options.top,
     failOn: options.failOn ?? [],
+    kernLog: options.kernLog,
+    iptablesLog: options.iptablesLog,
+    saveCounters: options.saveCounters,
     form,
   });
 }

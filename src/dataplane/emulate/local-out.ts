@@ -6,6 +6,7 @@ import { REASON } from '../verdict.ts';
 import type { Emulation, Host } from './emulation.ts';
 import { drop } from './end.ts';
 import { type Frame, LOCAL } from './frame.ts';
+import { tell } from './logged.ts';
 import { output } from './output.ts';
 import { attach, endRefused, track, walk } from './packet.ts';
 import { routeOutput } from './route.ts';
@@ -23,7 +24,9 @@ export function localOut(emulation: Emulation, host: Host, frame: Frame): void {
   if (frame.attached === 1) attach(emulation, host, frame);
   else track(emulation, host, frame, false);
   packet.outInterface = emulation.devices[frame.out]!.interface;
-  if (!emulation.translation.output(host.cell.index, packet, frame)) {
+  const passes = emulation.translation.output(host.cell.index, packet, frame);
+  tell(emulation, frame);
+  if (!passes) {
     drop(emulation, frame, host.cell.index, REASON.RULE_DROP);
     return;
   }

@@ -43,7 +43,7 @@ export function keepArrived(dataplane: Dataplane, cell: Cell, view: DataView, st
   changes.ecn = -1;
   const around = stack === layers.inner ? layers.outer : stack === wholeLayers.inner ? wholeLayers.outer : null;
   if (around !== null) changes.ecn = decapsulated(ipv4.ecn(view, around.network), ipv4.ecn(view, stack.network));
-  record(logs, cell.index, packet, outcome, view, stack.link, stack.network, stack.end, changes);
+  record(logs, cell.index, cell.filter.rules, packet, outcome, view, stack.link, stack.network, stack.end, changes);
 }
 
 /** The same for a frame at `at` of the plain shape. */
@@ -53,7 +53,18 @@ export function keepPlain(dataplane: Dataplane, cell: Cell, view: DataView, at: 
   const network = at + PLAIN_NETWORK;
   changes.hops = 1;
   changes.ecn = decapsulated(ipv4.ecn(view, at + PLAIN_OUTER), ipv4.ecn(view, network));
-  record(logs, cell.index, packet, outcome, view, at + PLAIN_LINK, network, ipv4.payloadEnd(view, network), changes);
+  record(
+    logs,
+    cell.index,
+    cell.filter.rules,
+    packet,
+    outcome,
+    view,
+    at + PLAIN_LINK,
+    network,
+    ipv4.payloadEnd(view, network),
+    changes,
+  );
 }
 
 /** The last walk was that of the packet at `network`, which a container of `cell` had sent. */
@@ -65,7 +76,7 @@ export function keepSent(dataplane: Dataplane, cell: Cell, view: DataView, netwo
   ethernet.setDestination(logs.link, 0, hostVethMac(packet.source));
   ethernet.setSource(logs.link, 0, containerMac(packet.source));
   ethernet.setType(logs.link, 0, ETHER_TYPE.IPV4);
-  record(logs, cell.index, packet, outcome, view, -1, network, end, changes);
+  record(logs, cell.index, cell.filter.rules, packet, outcome, view, -1, network, end, changes);
 }
 
 /** The plain shape's keepSent. */

@@ -7,6 +7,7 @@
  */
 import { BURST_CAPACITY } from '../../capture/burst.ts';
 import { LOG_CAPACITY, type Outcome, type RulePacket } from '../../rules/packet.ts';
+import type { RuleTable } from '../../rules/table.ts';
 import * as ethernet from '../../wire/ethernet.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
 
@@ -26,6 +27,8 @@ export interface LogRecords {
   lost: number;
   // By walk.
   readonly cell: Int32Array;
+  /** The table whose chain was walked. */
+  readonly rules: RuleTable[];
   readonly inInterface: Int32Array;
   readonly outInterface: Int32Array;
   readonly time: Float64Array;
@@ -36,7 +39,7 @@ export interface LogRecords {
   /** SLOT octets each. */
   readonly octets: Uint8Array;
   readonly view: DataView;
-  // By entry: rule id in the cell's filter table, and the mark at that rule.
+  // By entry: rule id in that table, and the mark at that rule.
   readonly rule: Int32Array;
   readonly mark: Uint32Array;
   /** Ethernet header for a packet whose own octets do not hold it; see `keepLink`. */
@@ -50,6 +53,7 @@ export function create(): LogRecords {
     entries: 0,
     lost: 0,
     cell: new Int32Array(WALKS),
+    rules: [],
     inInterface: new Int32Array(WALKS),
     outInterface: new Int32Array(WALKS),
     time: new Float64Array(WALKS),
@@ -85,12 +89,13 @@ export interface Changes {
 }
 
 /**
- * Keep the packet from `network` to `end`, of which `outcome` says which rules logged it on `cell`. `link` is the offset
+ * Keep the packet from `network` to `end`, of which `outcome` says which of `rules` logged it on `cell`. `link` is the offset
  * of its Ethernet header, or -1 for the one of `keepLink`.
  */
 export function record(
   records: LogRecords,
   cell: number,
+  rules: RuleTable,
   packet: RulePacket,
   outcome: Outcome,
   view: DataView,
@@ -107,6 +112,7 @@ export function record(
   const at = walk * SLOT;
   const length = Math.min(end - network, PACKET_LIMIT);
   records.cell[walk] = cell;
+  records.rules[walk] = rules;
   records.inInterface[walk] = packet.inInterface;
   records.outInterface[walk] = packet.outInterface;
   records.time[walk] = packet.time;
