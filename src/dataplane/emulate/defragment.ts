@@ -101,7 +101,8 @@ function put(emulation: Emulation, last: Frame, frames: readonly HeldFrame[], de
   const whole = take(emulation.frames, LONGEST_FRAME, last.packet);
   const { end: length } = assemble(frames, emulation.dataplane.whole);
   append(whole, emulation.dataplane.whole, 0, length);
-  whole.octets.set(ordered[0]!.octets.subarray(0, LINK_LENGTH), whole.network - LINK_LENGTH);
+  whole.link = whole.network - LINK_LENGTH;
+  whole.octets.set(ordered[0]!.octets.subarray(0, LINK_LENGTH), whole.link);
   whole.mark = ordered[0]!.mark;
   whole.device = device.index;
   whole.cast = last.cast;

@@ -35,6 +35,10 @@ export interface Frame {
   mark: number;
   /** Index of the device it came in by; -1 for a packet of the host itself. */
   device: number;
+  /** Offset of the Ethernet header that LOG rules show (skb_mac_header): that of a tunnel's outer packet is inside. -1 for none. */
+  link: number;
+  /** Index of the VTEP that made it, whose skb->dev it still has behind OUTPUT; -1 for others. */
+  maker: number;
   /** One of CAST. */
   cast: number;
   /** Where routing sends it: index of the device, address of the next hop; -1 before routing. */
@@ -102,6 +106,8 @@ function createFrame(octetCount: number): Frame {
     cause: 0,
     mark: 0,
     device: -1,
+    link: -1,
+    maker: -1,
     cast: CAST.HOST,
     out: -1,
     nextHop: 0,
@@ -147,6 +153,8 @@ export function take(pool: FramePool, length: number, cause: number): Frame {
 
 /** Clear what one host's IPv4 layer knew of a packet before another one, or a tunnel, has it. */
 export function forget(frame: Frame): void {
+  frame.link = -1;
+  frame.maker = -1;
   frame.out = -1;
   frame.nextHop = 0;
   frame.local = 0;

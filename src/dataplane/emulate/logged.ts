@@ -9,7 +9,7 @@ import type { Outcome } from '../../rules/packet.ts';
 import type { RuleTable } from '../../rules/table.ts';
 import type { Dataplane } from '../dataplane.ts';
 import { type LoggedLine, takeLines } from '../log/lines.ts';
-import { type Changes, LINK_LENGTH, record } from '../log/records.ts';
+import { type Changes, record } from '../log/records.ts';
 import type { Emulation } from './emulation.ts';
 import { type Frame, REDIRECT } from './frame.ts';
 
@@ -20,8 +20,7 @@ const AS_IT_IS: Changes = { hops: 0, ecn: -1 };
 export function keep(dataplane: Dataplane, cell: number, rules: RuleTable, outcome: Outcome, frame: Frame): void {
   const { logs, packet } = dataplane;
   if (logs === null || outcome.logCount === 0) return;
-  const { view, network, end, device } = frame;
-  const link = device < 0 ? -1 : network - LINK_LENGTH;
+  const { view, link, network, end } = frame;
   record(logs, cell, rules, packet, outcome, view, link, network, end, AS_IT_IS);
 }
 

@@ -24,10 +24,17 @@ import { transmit } from './transmit.ts';
 
 const FRAGMENTATION_NEEDED = 4;
 
+/** The interface that a frame came in by, as POSTROUTING sees it (ip_output hands it skb->dev). */
+function cameInBy({ devices }: Emulation, { device, maker }: Frame): number {
+  const index = device < 0 ? maker : device;
+  return index < 0 ? 0 : devices[index]!.interface;
+}
+
 /** Send `frame`, which was tracked and routed, by its device. */
 export function output(emulation: Emulation, host: Host, frame: Frame): void {
   const { packet } = emulation.dataplane;
   packet.outInterface = emulation.devices[frame.out]!.interface;
+  packet.inInterface = cameInBy(emulation, frame);
   packet.mark = frame.mark;
   const passes = emulation.translation.postrouting(host.cell.index, packet, frame);
   tell(emulation, frame);

@@ -95,6 +95,7 @@ function receiveIpv4(emulation: Emulation, frame: Frame, outer: Stack, device: D
     drop(emulation, frame, device.cell, refused);
     return;
   }
+  frame.link = frame.at;
   frame.network = outer.network;
   frame.end = outer.end;
   prerouting(emulation, emulation.hosts[device.cell]!, frame, device);
