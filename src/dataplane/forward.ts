@@ -44,6 +44,8 @@ export const ROUTE = {
 
 const FIRST_MULTICAST = 0xe0000000;
 const LOOPBACK = 127;
+/** The group of all hosts: a device belongs to it from the moment that it is up (ip_mc_up). */
+export const ALL_HOSTS = 0xe0000001;
 
 /** One of ROUTE for `destination` on `cell`; `instance` is the directory's number of it, or -1. */
 export function route(dataplane: Dataplane, cell: Cell, destination: number, instance: number): number {
@@ -140,7 +142,7 @@ export function forward(
   const way = route(dataplane, cell, packet.destination, instance);
   if (cell.asksAddressTypes) setAddressTypes(dataplane, cell, way);
   if (way === ROUTE.NOT_FORWARDED) {
-    notForwarded(dataplane, burst, i, cell);
+    notForwarded(dataplane, burst, i, cell, view, stack);
   } else if (way === ROUTE.LOCAL) {
     input(dataplane, burst, i, cell);
     if (dataplane.outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 0);
@@ -153,13 +155,17 @@ export function forward(
   }
 }
 
-/** Broadcasts reach INPUT, where nobody listens; groups and loopback addresses end in routing. */
-function notForwarded(dataplane: Dataplane, burst: Burst, i: number, cell: Cell): void {
+/** Whether packets to `destination`, which are not forwarded, are for the cell, too. */
+const isForAll = (cell: Cell, destination: number): boolean =>
+  destination === broadcastOf(cell) || destination === 0xffffffff || destination === ALL_HOSTS;
+
+/** Broadcasts and what is for all hosts reach INPUT, where nobody listens; other groups and loopback addresses end in routing. */
+function notForwarded(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, view: DataView, stack: Stack): void {
   const { packet, outcome } = dataplane;
-  const isBroadcast = packet.destination === broadcastOf(cell) || packet.destination === 0xffffffff;
-  if (isBroadcast) {
+  if (isForAll(cell, packet.destination)) {
     packet.outInterface = 0;
     cell.filter.evaluate(cell.inputChain, packet, outcome);
+    if (outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 0);
     if (!ruled(dataplane, burst, i, cell)) return;
   }
   const isLoopback = packet.destination >>> 24 === LOOPBACK;

@@ -181,6 +181,17 @@ function locateIpv4(view: DataView, at: number, stack: Stack): Fault {
   return stack.fragmentOffset === 0 ? locateTransport(view, stack.payload, stack) : NONE;
 }
 
+/**
+ * Go on behind the IPv4 options that a walk refused: a firewall reads on where the host behind it will not. Does nothing where
+ * it was not for its options that the walk ended.
+ */
+export function passOptions(view: DataView, stack: Stack): void {
+  if (stack.fault !== FAULT.IPV4_OPTION_LENGTH_BELOW_2 && stack.fault !== FAULT.IPV4_OPTION_BEYOND_HEADER) return;
+  stack.fault = NONE;
+  stack.faultAt = -1;
+  if (stack.fragmentOffset === 0) locateTransport(view, stack.payload, stack);
+}
+
 /** The datagram was cut by the capture, or is a segment too large for its total length. */
 function excusesIpv4(view: DataView, at: number, fault: Fault, stack: Stack): boolean {
   if (fault === FAULT.IPV4_TOTAL_LENGTH_BEYOND_END) return ipv4.payloadEnd(view, at) <= stack.wireEnd;

@@ -89,7 +89,7 @@ async function onKernel(lab: Lab, word: string, cases: readonly CraftedFrame[], 
     () => observe(lab, sendings, AFTER_FRAMES, directory),
   );
   const counted = new Map(foundation.cells.map(({ name }) => [name, countedIn(lab, name)] as const));
-  return { observed: result, lines: lines.map(({ text }) => text), counted };
+  return { observed: result, lines: lines.map(({ text }) => comparable(text)), counted };
 }
 
 function emulated(lab: Lab, cases: readonly CraftedFrame[], { observed }: Real): Travelled {
@@ -106,7 +106,11 @@ function emulated(lab: Lab, cases: readonly CraftedFrame[], { observed }: Real):
   return travelAs(setup, inputs, expected);
 }
 
-const SHOWN = 12;
+/** A redirect that nat keeps back shows at no tap, so that nobody can know the identification that the kernel drew for it. */
+const comparable = (text: string): string =>
+  / IN= OUT=.* TYPE=5 CODE=1 /.test(text) ? text.replace(/ ID=\d+ /, ' ID=drawn ') : text;
+
+const SHOWN = 4;
 
 /** The first difference between the lines of both sides, and what comes before and behind it. */
 function differences(ours: readonly string[], theirs: readonly string[]): string {
@@ -148,7 +152,7 @@ async function compare(backend: LabOptions['backend'], word: string, cases: read
           assert.ok(ofCell.length > 2 * cases.length);
           assert.is(
             differences(
-              ours.lines.filter(({ cell }) => cell.name === name).map(({ text }) => text),
+              ours.lines.filter(({ cell }) => cell.name === name).map(({ text }) => comparable(text)),
               ofCell,
             ),
             '',

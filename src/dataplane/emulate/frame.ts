@@ -16,7 +16,7 @@ export const CAST = { HOST: 0, BROADCAST: 1, MULTICAST: 2, OTHER_HOST: 3 } as co
 /** Whether routing found that a packet is for the host itself. */
 export const LOCAL = { NO: 0, ADDRESS: 1, BROADCAST: 2 } as const;
 
-/** Whether the sender is told of a shorter way; HELD_BACK is reckoned as sent, and is not. */
+/** Whether the sender is told of a shorter way; one that is HELD_BACK does not get past nat. */
 export const REDIRECT = { NO: 0, SENT: 1, HELD_BACK: 2 } as const;
 
 export interface Frame {
@@ -57,6 +57,8 @@ export interface Frame {
    * (skb_gso_network_seglen); 0 for a single packet. It is kept from host to host, as virtual devices keep it.
    */
   segmentLength: number;
+  /** 1 for a redirect that nat does not let out (nf_nat_icmp_reply_translation). */
+  barred: number;
   /** 1 for a reset that belongs to the connection of the packet that a rule rejected (nf_ct_attach). */
   attached: number;
   /** Offsets of entries of record route and timestamp options that the way out still writes to; 0 for none. */
@@ -116,6 +118,7 @@ function createFrame(octetCount: number): Frame {
     verified: VERIFIED.NO,
     partial: 0,
     segmentLength: 0,
+    barred: 0,
     attached: 0,
     routeEntry: 0,
     timeEntry: 0,
@@ -161,6 +164,7 @@ export function forget(frame: Frame): void {
   frame.redirect = REDIRECT.NO;
   frame.verified = VERIFIED.NO;
   frame.partial = 0;
+  frame.barred = 0;
   frame.attached = 0;
   frame.routeEntry = 0;
   frame.timeEntry = 0;

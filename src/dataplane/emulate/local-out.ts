@@ -26,7 +26,7 @@ export function localOut(emulation: Emulation, host: Host, frame: Frame): void {
   packet.outInterface = emulation.devices[frame.out]!.interface;
   const passes = emulation.translation.output(host.cell.index, packet, frame);
   tell(emulation, frame);
-  if (!passes) {
+  if (!passes || frame.barred === 1) {
     drop(emulation, frame, host.cell.index, REASON.RULE_DROP);
     return;
   }

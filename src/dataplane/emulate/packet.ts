@@ -7,6 +7,7 @@ import * as ipv4 from '../../wire/ipv4.ts';
 import { locate } from '../../wire/layers.ts';
 import { LINKTYPE, PROTOCOL } from '../../wire/protocol.ts';
 import * as udp from '../../wire/udp.ts';
+import { passOptions } from '../../wire/walk.ts';
 import { VERIFIED } from '../answer/rejected-checksum.ts';
 import { reasonOf } from '../cell.ts';
 import * as conntrack from '../conntrack.ts';
@@ -27,6 +28,8 @@ export function describe(emulation: Emulation, host: Host, frame: Frame): void {
   const { dataplane } = emulation;
   const { packet, layers } = dataplane;
   locate(frame.view, frame.network, frame.end, frame.end, LINKTYPE.RAW, NO_VXLAN, layers);
+  // Options are looked at behind PREROUTING (receiveOptions).
+  passOptions(frame.view, layers.outer);
   read(frame.view, layers.outer, packet);
   if (packet.transport === TRANSPORT.PORTS_ONLY && host.cell.filter.backend === 'legacy')
     packet.transport = TRANSPORT.NONE;

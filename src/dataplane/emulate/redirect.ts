@@ -16,8 +16,7 @@ const FOR_HOST = 1;
 export function redirect(emulation: Emulation, host: Host, frame: Frame): void {
   if (frame.redirect === REDIRECT.NO) return;
   const lines = takeKept(emulation);
-  const isDue = allowRedirect(host.limits, ipv4.source(frame.view, frame.network), emulation.now);
-  if (isDue && frame.redirect === REDIRECT.SENT)
+  if (allowRedirect(host.limits, ipv4.source(frame.view, frame.network), emulation.now))
     sendError(emulation, host, frame, icmp.TYPES.REDIRECT, FOR_HOST, frame.nextHop);
   for (const line of lines) emulation.observer.logged?.(line, frame);
 }

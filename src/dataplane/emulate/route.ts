@@ -14,7 +14,7 @@ import { HOST_VETH_ADDRESS } from '../../foundation/lease.ts';
 import { contains, maskOf } from '../../wire/address.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
 import { ACCEPTED, broadcastOf, ipv4Source } from '../decapsulate.ts';
-import { ROUTE, route } from '../forward.ts';
+import { ALL_HOSTS, ROUTE, route } from '../forward.ts';
 import { REASON } from '../verdict.ts';
 import { DEVICE, type Device } from './device.ts';
 import type { Emulation, Host } from './emulation.ts';
@@ -101,7 +101,8 @@ export function routeBetween(
   source: number,
   destination: number,
 ): number {
-  if (source === NO_ADDRESS && destination !== LIMITED_BROADCAST) return REASON.IP4_INVALID_SOURCE;
+  if (source === NO_ADDRESS && destination !== LIMITED_BROADCAST && destination !== ALL_HOSTS)
+    return REASON.IP4_INVALID_SOURCE;
   if (destination === NO_ADDRESS) return REASON.IP4_INVALID_DESTINATION;
   if (destination >>> 24 === LOOPBACK) return REASON.IP4_LOCALNET;
   const refused = ipv4Source(source, host.cell);
@@ -120,8 +121,9 @@ export function routeBetween(
   return ACCEPTED;
 }
 
-/** Multicast and reserved addresses: nobody on a cell listens there. */
-const isGroup = (destination: number): boolean => destination >= FIRST_MULTICAST && destination !== LIMITED_BROADCAST;
+/** Multicast and reserved addresses that nobody on a cell listens to. */
+const isGroup = (destination: number): boolean =>
+  destination >= FIRST_MULTICAST && destination !== LIMITED_BROADCAST && destination !== ALL_HOSTS;
 
 /** Whether `address` is the broadcast address of a network of the host. As a source it is refused only where a packet turns back. */
 function isBroadcast(emulation: Emulation, host: Host, address: number): boolean {

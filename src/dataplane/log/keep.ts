@@ -14,7 +14,7 @@ import { ETHER_TYPE } from '../../wire/protocol.ts';
 import type { Stack } from '../../wire/stack.ts';
 import type { Cell } from '../cell.ts';
 import type { Dataplane } from '../dataplane.ts';
-import { type Changes, record } from './records.ts';
+import { type Changes, keepLink, record } from './records.ts';
 
 /** Positions of headers in a frame of the plain shape (`plain.ts`). */
 const PLAIN_OUTER = 14;
@@ -43,7 +43,10 @@ export function keepArrived(dataplane: Dataplane, cell: Cell, view: DataView, st
   changes.ecn = -1;
   const around = stack === layers.inner ? layers.outer : stack === wholeLayers.inner ? wholeLayers.outer : null;
   if (around !== null) changes.ecn = decapsulated(ipv4.ecn(view, around.network), ipv4.ecn(view, stack.network));
-  record(logs, cell.index, cell.filter.rules, packet, outcome, view, stack.link, stack.network, stack.end, changes);
+  const isTagged = stack.vlanCount !== 0;
+  if (isTagged) keepLink(logs, view, stack.link);
+  const link = isTagged ? -1 : stack.link;
+  record(logs, cell.index, cell.filter.rules, packet, outcome, view, link, stack.network, stack.end, changes);
 }
 
 /** The same for a frame at `at` of the plain shape. */

@@ -10,6 +10,7 @@ import { LOG_CAPACITY, type Outcome, type RulePacket } from '../../rules/packet.
 import type { RuleTable } from '../../rules/table.ts';
 import * as ethernet from '../../wire/ethernet.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
+import { ETHER_TYPE } from '../../wire/protocol.ts';
 
 /** A frame between cells is walked where it leaves and where it arrives. */
 const WALKS = 2 * BURST_CAPACITY;
@@ -72,12 +73,15 @@ export function empty(records: LogRecords): void {
   records.entries = 0;
 }
 
-/** Remember the Ethernet header at `at` for the next record without one: reassembly drops it. */
+/**
+ * Remember the Ethernet header at `at` for the next record without one: reassembly drops it, and VLAN tags stand behind it
+ * that the kernel has taken off before.
+ */
 export function keepLink(records: LogRecords, view: DataView, at: number): void {
   if (at < 0) return;
   ethernet.setDestination(records.link, 0, ethernet.destination(view, at));
   ethernet.setSource(records.link, 0, ethernet.source(view, at));
-  ethernet.setType(records.link, 0, ethernet.type(view, at));
+  ethernet.setType(records.link, 0, ETHER_TYPE.IPV4);
 }
 
 /** How the packet at a rule differs from the octets at hand. */
