@@ -82,7 +82,10 @@ export function replayCommand(): Command {
     .option('--mtu <number>', 'MTU of the emulated underlay, 1500; as TAP=NUMBER of a single device', collect)
     .option('--kern-log <file>', 'write what the LOG rules log, as lines of kern.log')
     .option('--iptables-log <file>', 'write the JSON that iptables-logger makes of those lines')
-    .option('--save-counters <directory>', "write each cell's filter rules with their counters, as iptables-save -c")
+    .option(
+      '--save-counters <directory>',
+      "write each cell's rules with their counters, as iptables-save -c; of emulated cells all tables",
+    )
     .option(
       '--strict-checksums',
       'drop for wrong UDP checksums, as a cell does; without it they are taken for offloading',
