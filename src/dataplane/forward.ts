@@ -159,14 +159,15 @@ export function forward(
 const isForAll = (cell: Cell, destination: number): boolean =>
   destination === broadcastOf(cell) || destination === 0xffffffff || destination === ALL_HOSTS;
 
-/** Broadcasts and what is for all hosts reach INPUT, where nobody listens; other groups and loopback addresses end in routing. */
+/** Broadcasts and what is for all hosts reach INPUT, which remembers them, though nobody listens; other groups and loopback addresses end in routing. */
 function notForwarded(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, view: DataView, stack: Stack): void {
   const { packet, outcome } = dataplane;
   if (isForAll(cell, packet.destination)) {
     packet.outInterface = 0;
     cell.filter.evaluate(cell.inputChain, packet, outcome);
     if (outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 0);
-    if (!ruled(dataplane, burst, i, cell)) return;
+    if (ruled(dataplane, burst, i, cell)) remember(dataplane, burst, i, VERDICT.DROP, REASON.HOST_BROADCAST);
+    return;
   }
   const isLoopback = packet.destination >>> 24 === LOOPBACK;
   decide(burst, i, VERDICT.DROP, isLoopback ? REASON.IP4_LOCALNET : REASON.HOST_BROADCAST);

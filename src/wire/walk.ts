@@ -182,14 +182,13 @@ function locateIpv4(view: DataView, at: number, stack: Stack): Fault {
 }
 
 /**
- * Go on behind the IPv4 options that a walk refused: a firewall reads on where the host behind it will not. Does nothing where
- * it was not for its options that the walk ended.
+ * Go on behind IPv4 options that do not fit, which ended the walk of `stack`: connection tracking does not look at them, and
+ * comes before those who do. The fault is then that of the transport header, if it has one.
  */
 export function passOptions(view: DataView, stack: Stack): void {
-  if (stack.fault !== FAULT.IPV4_OPTION_LENGTH_BELOW_2 && stack.fault !== FAULT.IPV4_OPTION_BEYOND_HEADER) return;
   stack.fault = NONE;
   stack.faultAt = -1;
-  if (stack.fragmentOffset === 0) locateTransport(view, stack.payload, stack);
+  if (stack.fragmentOffset === 0) stack.fault = locateTransport(view, stack.payload, stack);
 }
 
 /** The datagram was cut by the capture, or is a segment too large for its total length. */

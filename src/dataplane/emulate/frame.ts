@@ -59,7 +59,7 @@ export interface Frame {
   segmentLength: number;
   /** 1 for a redirect that nat does not let out (nf_nat_icmp_reply_translation). */
   barred: number;
-  /** 1 for a reset that belongs to the connection of the packet that a rule rejected (nf_ct_attach). */
+  /** 1 for an answer that belongs to the connection of the packet that was tracked last (nf_ct_attach). */
   attached: number;
   /** Offsets of entries of record route and timestamp options that the way out still writes to; 0 for none. */
   routeEntry: number;

@@ -9,7 +9,7 @@ import type { Outcome } from '../../rules/packet.ts';
 import type { RuleTable } from '../../rules/table.ts';
 import type { Dataplane } from '../dataplane.ts';
 import { type LoggedLine, takeLines } from '../log/lines.ts';
-import { type Changes, record } from '../log/records.ts';
+import { type Changes, NO_LINK, record } from '../log/records.ts';
 import type { Emulation } from './emulation.ts';
 import { type Frame, REDIRECT } from './frame.ts';
 
@@ -21,7 +21,7 @@ export function keep(dataplane: Dataplane, cell: number, rules: RuleTable, outco
   const { logs, packet } = dataplane;
   if (logs === null || outcome.logCount === 0) return;
   const { view, link, network, end } = frame;
-  record(logs, cell, rules, packet, outcome, view, link, network, end, AS_IT_IS);
+  record(logs, cell, rules, packet, outcome, view, link < 0 ? NO_LINK : link, network, end, AS_IT_IS);
 }
 
 /** Take out what was kept and not told. */

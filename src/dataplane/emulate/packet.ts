@@ -7,7 +7,6 @@ import * as ipv4 from '../../wire/ipv4.ts';
 import { locate } from '../../wire/layers.ts';
 import { LINKTYPE, PROTOCOL } from '../../wire/protocol.ts';
 import * as udp from '../../wire/udp.ts';
-import { passOptions } from '../../wire/walk.ts';
 import { VERIFIED } from '../answer/rejected-checksum.ts';
 import { reasonOf } from '../cell.ts';
 import * as conntrack from '../conntrack.ts';
@@ -28,8 +27,6 @@ export function describe(emulation: Emulation, host: Host, frame: Frame): void {
   const { dataplane } = emulation;
   const { packet, layers } = dataplane;
   locate(frame.view, frame.network, frame.end, frame.end, LINKTYPE.RAW, NO_VXLAN, layers);
-  // Options are looked at behind PREROUTING (receiveOptions).
-  passOptions(frame.view, layers.outer);
   read(frame.view, layers.outer, packet);
   if (packet.transport === TRANSPORT.PORTS_ONLY && host.cell.filter.backend === 'legacy')
     packet.transport = TRANSPORT.NONE;
@@ -52,15 +49,19 @@ export function track(emulation: Emulation, host: Host, frame: Frame, arrived: b
     emulation.translation.track(host.cell, frame.view, layers.outer);
   }
   frame.ctstate = packet.ctstate;
+  emulation.tracked = frame.packet;
 }
 
 /**
- * Give `frame`, a reset that a rule sends, to the connection of the packet that was tracked last: it is not tracked itself, and
- * the connection closes (nf_conntrack_attach, nf_ct_set_closing).
+ * Give `frame` to the connection of the packet that was tracked last, and do not track it itself (nf_conntrack_attach): a reset
+ * that a rule sends, by which the connection closes (nf_ct_set_closing); an ICMP error, which its quote would not always
+ * lead there, because the connection is not remembered yet or the packet is half translated.
  */
 export function attach(emulation: Emulation, host: Host, frame: Frame): void {
   describe(emulation, host, frame);
-  emulation.translation.attach(emulation.now);
+  if (emulation.dataplane.packet.protocol === PROTOCOL.ICMP) emulation.translation.relate();
+  else emulation.translation.attach(emulation.now);
+  emulation.tracked = 0;
   emulation.dataplane.packet.ctstate = CTSTATE.RELATED;
   frame.ctstate = CTSTATE.RELATED;
 }

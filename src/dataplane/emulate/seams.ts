@@ -9,7 +9,7 @@ import * as conntrack from '../conntrack.ts';
 import type { Dataplane } from '../dataplane.ts';
 import { trackPacket } from '../forward.ts';
 import type { LoggedLine } from '../log/lines.ts';
-import { attach } from '../track-windows.ts';
+import { attach, relate } from '../track-windows.ts';
 import type { Frame } from './frame.ts';
 
 /**
@@ -29,6 +29,8 @@ export interface Translation {
   invalidate(): void;
   /** A reset goes against the packet that was tracked last, for its connection, which closes. */
   attach(now: number): void;
+  /** An ICMP error is about the packet that was tracked last, and belongs to its connection. */
+  relate(): void;
   /** Whether it opens a connection that is not confirmed yet. */
   isOpening(): boolean;
   /** Remember the connection that was tracked last; false when the packet has to be dropped. */
@@ -40,7 +42,7 @@ export interface Translation {
   forward(cell: number, packet: RulePacket, frame: Frame): boolean;
   output(cell: number, packet: RulePacket, frame: Frame): boolean;
   postrouting(cell: number, packet: RulePacket, frame: Frame): boolean;
-  /** The tables that it walks on a cell. */
+  /** The tables of the cell whose index is `cell` that are walked here; they count their rules. */
   tables(cell: number): readonly Evaluator[];
 }
 
@@ -69,6 +71,7 @@ export const noTranslation = (dataplane: Dataplane): Translation => ({
   track: (cell, view, stack) => trackPacket(dataplane, cell, view, stack),
   invalidate: () => conntrack.invalid(dataplane.connections),
   attach: (now) => attach(dataplane.connections, now),
+  relate: () => relate(dataplane.connections),
   isOpening: () => dataplane.connections.pending,
   confirm: (now) => conntrack.confirm(dataplane.connections, now),
   prerouting: passes,

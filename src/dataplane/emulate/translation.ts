@@ -22,7 +22,7 @@ import { TRANSLATED } from '../nat/translate.ts';
 import { ctstateBits, HOOK } from '../nat/tuples.ts';
 import { type CellNat, createNatTable, pass } from '../nat/walk.ts';
 import type { CellRules } from '../setup.ts';
-import { attach, isOutrun, show } from '../track-windows.ts';
+import { attach, isOutrun, relate, show } from '../track-windows.ts';
 import type { Frame } from './frame.ts';
 import { keep } from './logged.ts';
 import type { Translation } from './seams.ts';
@@ -103,6 +103,11 @@ export function createTranslation(
       attach(tracking.table, now);
       tracking.opening = false;
     },
+    relate() {
+      relate(tracking.table);
+      tracking.opening = false;
+      tracking.related = true;
+    },
     isOpening: () => tracking.opening,
     confirm: (now) => connections.confirm(tracking, now),
     prerouting: (cell, packet, frame) =>
@@ -114,7 +119,8 @@ export function createTranslation(
       mangle(cell, 'OUTPUT', packet, frame) && translate(cell, HOOK.OUTPUT, packet, frame),
     postrouting: (cell, packet, frame) =>
       mangle(cell, 'POSTROUTING', packet, frame) && translate(cell, HOOK.POSTROUTING, packet, frame),
-    tables: (cell) => [mangles[cell]?.evaluator, nats[cell]?.table.evaluator].filter((one) => one !== undefined),
+    tables: (cell) =>
+      [mangles[cell]?.evaluator, nats[cell]?.table.evaluator].filter((evaluator) => evaluator !== undefined),
   };
 }
 

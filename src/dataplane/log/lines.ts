@@ -21,8 +21,9 @@ export function takeLines(records: LogRecords, cells: readonly Cell[], interface
     const { rules } = records.rules[walk]!;
     const inInterface = interfaces.name(records.inInterface[walk]!);
     const outInterface = interfaces.name(records.outInterface[walk]!);
-    const link = walk * SLOT;
-    const network = link + LINK_LENGTH;
+    const at = walk * SLOT;
+    const link = records.linked[walk] === 1 ? at : -1;
+    const network = at + LINK_LENGTH;
     for (; entry < records.entriesEnd[walk]!; entry++) {
       const { target } = rules[records.rule[entry]!]!.rule;
       if (target.kind !== 'LOG') continue;

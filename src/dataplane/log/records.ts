@@ -20,6 +20,9 @@ export const LINK_LENGTH = ethernet.HEADER_LENGTH;
 /** Octets of one record: the Ethernet header, then the packet. */
 export const SLOT = LINK_LENGTH + PACKET_LIMIT;
 
+/** Instead of the offset of an Ethernet header: there is none. */
+export const NO_LINK = -2;
+
 export interface LogRecords {
   /** Records in use, and entries of rules in use. */
   walks: number;
@@ -33,6 +36,8 @@ export interface LogRecords {
   readonly inInterface: Int32Array;
   readonly outInterface: Int32Array;
   readonly time: Float64Array;
+  /** 1 where the packet has an Ethernet header. */
+  readonly linked: Uint8Array;
   /** Octets of the packet that are there. */
   readonly length: Int32Array;
   /** Number of the first entry behind those of the walk. */
@@ -58,6 +63,7 @@ export function create(): LogRecords {
     inInterface: new Int32Array(WALKS),
     outInterface: new Int32Array(WALKS),
     time: new Float64Array(WALKS),
+    linked: new Uint8Array(WALKS),
     length: new Int32Array(WALKS),
     entriesEnd: new Int32Array(WALKS),
     octets,
@@ -94,7 +100,7 @@ export interface Changes {
 
 /**
  * Keep the packet from `network` to `end`, of which `outcome` says which of `rules` logged it on `cell`. `link` is the offset
- * of its Ethernet header, or -1 for the one of `keepLink`.
+ * of its Ethernet header, or -1 for the one of `keepLink`, or NO_LINK.
  */
 export function record(
   records: LogRecords,
@@ -121,6 +127,7 @@ export function record(
   records.outInterface[walk] = packet.outInterface;
   records.time[walk] = packet.time;
   records.length[walk] = length;
+  records.linked[walk] = Number(link !== NO_LINK);
   copy(records, at, link < 0 ? records.link : view, Math.max(link, 0), LINK_LENGTH);
   copy(records, at + LINK_LENGTH, view, network, length);
   change(records.view, at + LINK_LENGTH, changes);

@@ -5,7 +5,7 @@ import { plan } from '../../../src/foundation/plan.ts';
 import { ipv4, udp } from '../../dataplane/packets.ts';
 import { createChance } from './chance.ts';
 import { drawCase } from './draw-case.ts';
-import { fingerprintAt, look } from './fate.ts';
+import { fingerprintAt } from './fate.ts';
 import { normalise } from './normalise.ts';
 import { firstEpoch, foundationOf, nextEpoch } from './rules.ts';
 import { shrink } from './shrink.ts';
@@ -99,8 +99,8 @@ test('masks: drawn numbers are hidden, wrong checksums and other octets are told
   const inner = ipv4(ends, 17, udp(ends, 1, 2, [3]), { identification: 77 });
   const frame = (identification: number): Uint8Array =>
     underlayFrame(to, tunnelled(from, to, inner, { identification }));
-  const known = { keys: new Set([fingerprintAt(inner, 0)]), sourceless: new Set([look(frame(1))!.sourceless]) };
-  const text = (octets: Uint8Array): string => normalise(octets, known, false);
+  const known = new Set([fingerprintAt(inner, 0)]);
+  const text = (octets: Uint8Array): string => normalise(octets, known);
   assert.is(text(frame(5)), text(frame(6)));
   const whole = (identification: number): Uint8Array =>
     underlayFrame(to, tunnelled(from, to, inner, { identification, fragment: 0x4000 }));
