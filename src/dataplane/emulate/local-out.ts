@@ -9,7 +9,7 @@ import { append, CAST, type Frame, LOCAL, take } from './frame.ts';
 import { input } from './input.ts';
 import { tell } from './logged.ts';
 import { output } from './output.ts';
-import { attach, confirm, endRefused, track, walk } from './packet.ts';
+import { attach, confirm, endRefused, relate, track, walk } from './packet.ts';
 import { routeOutput } from './route.ts';
 
 /** Send the IPv4 packet at `network`. */
@@ -21,12 +21,13 @@ export function localOut(emulation: Emulation, host: Host, frame: Frame): void {
     drop(emulation, frame, host.cell.index, REASON.ROUTE_NONE);
     return;
   }
-  if (frame.attached === 1) attach(emulation, host, frame);
+  if (frame.barred === 1) relate(emulation, host, frame);
+  else if (frame.attached === 1) attach(emulation, host, frame);
   else track(emulation, host, frame, false);
   packet.outInterface = emulation.devices[frame.out]!.interface;
   const passes = emulation.translation.output(host.cell.index, packet, frame);
   tell(emulation, frame);
-  if (!passes || frame.barred === 1) {
+  if (!passes) {
     drop(emulation, frame, host.cell.index, REASON.RULE_DROP);
     return;
   }

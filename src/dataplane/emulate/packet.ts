@@ -66,6 +66,13 @@ export function attach(emulation: Emulation, host: Host, frame: Frame): void {
   frame.ctstate = CTSTATE.RELATED;
 }
 
+/** Let `frame` look RELATED to a connection that it leaves alone: nat will not let it pass. */
+export function relate(emulation: Emulation, host: Host, frame: Frame): void {
+  describe(emulation, host, frame);
+  emulation.dataplane.packet.ctstate = CTSTATE.RELATED;
+  frame.ctstate = CTSTATE.RELATED;
+}
+
 /**
  * nf_conntrack looks at the checksums of TCP, UDP and ICMP that come in (net.netfilter.nf_conntrack_checksum), before it looks
  * for the connection; `frame.verified` says what it found.

@@ -78,7 +78,7 @@ export const noTranslation = (dataplane: Dataplane): Translation => ({
   input: passes,
   delivering: passes,
   forward: passes,
-  output: passes,
+  output: (_cell, _packet, frame) => frame.barred === 0,
   postrouting: passes,
   tables: () => [],
 });

@@ -116,7 +116,7 @@ export function createTranslation(
     delivering: (cell, packet, frame) => translate(cell, HOOK.INPUT, packet, frame),
     forward: (cell, packet, frame) => mangle(cell, 'FORWARD', packet, frame),
     output: (cell, packet, frame) =>
-      mangle(cell, 'OUTPUT', packet, frame) && translate(cell, HOOK.OUTPUT, packet, frame),
+      mangle(cell, 'OUTPUT', packet, frame) && frame.barred === 0 && translate(cell, HOOK.OUTPUT, packet, frame),
     postrouting: (cell, packet, frame) =>
       mangle(cell, 'POSTROUTING', packet, frame) && translate(cell, HOOK.POSTROUTING, packet, frame),
     tables: (cell) =>

@@ -38,6 +38,8 @@ export interface Emulated {
   readonly counts: readonly Counts[];
   /** What of it frames of translated flows were counted for. */
   readonly translated: readonly Counts[];
+  /** What LOG rules logged because of each frame, in order. */
+  readonly lines: readonly { readonly text: string; readonly frame: number }[];
   /** The cells at the end. */
   readonly emulation: Emulation;
 }
@@ -59,7 +61,7 @@ function optionsOf(one: Case, epoch: Epoch): Options {
   };
 }
 
-const DATAPLANE = { vxlanPort: 4789, strictChecksums: true, judged: [], connectionLimit: 1 << 20 };
+const DATAPLANE = { vxlanPort: 4789, strictChecksums: true, judged: [], connectionLimit: 1 << 20, keepLogs: true };
 
 function createFor(one: Case, epoch: Epoch, now: () => number, offset: () => number, draws: Draws) {
   const rules = new Map([...epoch.rules].map(([name, ruleset]) => [name, { ruleset, backend: one.backend }]));
@@ -142,6 +144,10 @@ export function emulate(
   const flows: Flows = new Map();
   const [steps, reasons, counts]: [Passed[][], string[][], Counts[]] = [[], [], []];
   const translated: Counts[] = [];
+  const lines: Emulated['lines'][number][] = [];
+  const takeLines = (frame: number): void => {
+    for (const { text } of record.lines.splice(0)) lines.push({ text, frame });
+  };
   let [epoch, settled, changes] = [first, first, 0];
   let [before, ofFlows] = [countsOfAll(emulation), new Map() as Counts];
   const close = (): void => {
@@ -166,6 +172,7 @@ export function emulate(
       inject(emulation, device, Buffer.from(step.octets, 'hex'), time);
       ofFlows = withDifference(ofFlows, countsOfAll(emulation), earlier);
     }
+    takeLines(steps.length);
     steps.push(passedOf(emulation, record.passages));
     reasons.push(record.fates.map(({ reason }) => REASONS[reason]!.code));
   };
@@ -174,6 +181,7 @@ export function emulate(
       put(step, Number(times[steps.length]! - origin));
     } else if (step.kind === 'pause') {
       advance(emulation, emulation.now + step.milliseconds * 1e6);
+      takeLines(steps.length - 1);
     } else {
       close();
       if (step.stage === 'inserted') {
@@ -186,5 +194,5 @@ export function emulate(
     }
   }
   close();
-  return { steps, reasons, counts, translated, emulation };
+  return { steps, reasons, counts, translated, lines, emulation };
 }
