@@ -3,7 +3,7 @@
  * packets that cells make are masked, since the kernel draws them.
  */
 import type { Comparison } from './compare-verdicts.ts';
-import type { Emulated } from './emulate-side.ts';
+import { BY_TIMER, type Emulated } from './emulate-side.ts';
 import type { KernelResult } from './kernel.ts';
 import { wordOf } from './logged-rules.ts';
 import type { Mismatch } from './mismatch.ts';
@@ -24,16 +24,9 @@ function masked(text: string, own: readonly string[]): string {
   return text.replace(new RegExp(`(SRC=(?:${source}) [^[]*?ID=)\\d+ (DF )?`, 'g'), '$1drawn $2');
 }
 
-/**
- * When a neighbour does not answer, the kernel says so by its own clock: those lines have no order among the others (and
- * the tunnel's, if it leaves by one, cannot be told from others).
- */
-const isTimer = (text: string, own: readonly string[]): boolean =>
-  / TYPE=3 CODE=1 /.test(text) && own.some((address) => text.includes(`SRC=${address} `));
-
 interface Ours {
   readonly text: string;
-  /** Number of the frame that it came of. */
+  /** Number of the frame that it came of, or BY_TIMER. */
   readonly frame: number;
 }
 
@@ -64,6 +57,40 @@ function firstDifference(
   ];
 }
 
+/** The first words of silk's LOG rules with a limit. */
+const LIMITED = / ?DENY_/;
+
+/**
+ * Timers run by the kernel's own clock: what is logged because a neighbour does not answer (ICMP 3/1, and whatever carries that)
+ * has no order among the other lines. Lines that read like one of those are held against each other apart, in any order, but
+ * those of limits, which take the first that comes.
+ */
+function differences(
+  cell: string,
+  theirs: readonly string[],
+  ours: readonly Ours[],
+  what: readonly string[],
+): Mismatch[] {
+  const known = new Set(ours.filter(({ frame }) => frame === BY_TIMER).map(({ text }) => text));
+  const isTimed = (text: string): boolean => known.has(text) || text.includes(' TYPE=3 CODE=1 ');
+  const isCompared = (text: string): boolean => isTimed(text) && !LIMITED.test(text);
+  const sorted = [...ours].sort((one, other) => (one.text < other.text ? -1 : Number(one.text > other.text)));
+  return [
+    ...firstDifference(
+      cell,
+      theirs.filter((text) => !isTimed(text)),
+      ours.filter(({ text }) => !isTimed(text)),
+      what,
+    ),
+    ...firstDifference(
+      cell,
+      theirs.filter(isCompared).sort(),
+      sorted.filter(({ text }) => isCompared(text)),
+      what,
+    ),
+  ];
+}
+
 export function compareLogs({ played, lines }: KernelResult, { lines: all }: Emulated): Comparison {
   const world = createWorld(foundationOf(played));
   const own = ownAddresses(world);
@@ -72,14 +99,12 @@ export function compareLogs({ played, lines }: KernelResult, { lines: all }: Emu
   let compared = 0;
   for (const { name } of world.cells) {
     const word = wordOf(name);
-    const theirs = lines
-      .filter((text) => text.startsWith(word) && !isTimer(text, own))
-      .map((text) => masked(text, own));
+    const theirs = lines.filter((text) => text.startsWith(word)).map((text) => masked(text, own));
     const ours = all
-      .filter(({ text }) => text.startsWith(word) && !isTimer(text, own))
+      .filter(({ text }) => text.startsWith(word))
       .map(({ text, frame }) => ({ text: masked(text, own), frame }));
     compared += theirs.length;
-    mismatches.push(...firstDifference(name, theirs, ours, frames));
+    mismatches.push(...differences(name, theirs, ours, frames));
   }
   return { mismatches, compared, rules: 0, reasons: new Map() };
 }

@@ -38,11 +38,13 @@ export interface Emulated {
   readonly counts: readonly Counts[];
   /** What of it frames of translated flows were counted for. */
   readonly translated: readonly Counts[];
-  /** What LOG rules logged because of each frame, in order. */
+  /** What LOG rules logged, in order, and the number of the frame that it was because of, or BY_TIMER. */
   readonly lines: readonly { readonly text: string; readonly frame: number }[];
   /** The cells at the end. */
   readonly emulation: Emulation;
 }
+
+export const BY_TIMER = -1;
 
 const LAB_MAC = 0x4201_0000_0000;
 
@@ -163,15 +165,12 @@ export function emulate(
     drawn = learn(flows, step, eventsOf(steps.length));
     record.passages.length = 0;
     record.fates.length = 0;
-    if (step.flow === undefined) {
-      inject(emulation, device, Buffer.from(step.octets, 'hex'), time);
-    } else {
-      // Timers that are due by then are none of the flow's business.
-      advance(emulation, time);
-      const earlier = countsOfAll(emulation);
-      inject(emulation, device, Buffer.from(step.octets, 'hex'), time);
-      ofFlows = withDifference(ofFlows, countsOfAll(emulation), earlier);
-    }
+    // Timers that are due by then are none of the frame's business.
+    advance(emulation, time);
+    takeLines(BY_TIMER);
+    const earlier = step.flow === undefined ? null : countsOfAll(emulation);
+    inject(emulation, device, Buffer.from(step.octets, 'hex'), time);
+    if (earlier !== null) ofFlows = withDifference(ofFlows, countsOfAll(emulation), earlier);
     takeLines(steps.length);
     steps.push(passedOf(emulation, record.passages));
     reasons.push(record.fates.map(({ reason }) => REASONS[reason]!.code));
@@ -181,7 +180,7 @@ export function emulate(
       put(step, Number(times[steps.length]! - origin));
     } else if (step.kind === 'pause') {
       advance(emulation, emulation.now + step.milliseconds * 1e6);
-      takeLines(steps.length - 1);
+      takeLines(BY_TIMER);
     } else {
       close();
       if (step.stage === 'inserted') {

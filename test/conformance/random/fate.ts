@@ -23,7 +23,7 @@ export interface Arrival {
 const VXLAN_PORT = 4789;
 /** Addresses of the overlay that have no container: an answer waits for a neighbour that never comes. */
 const NOBODY = /^10\.255\.(?:99\.1|\d+\.200)$/;
-const BROADCASTS = ['10.255.255.255', '255.255.255.255'];
+const BROADCASTS = ['224.0.0.1', '10.255.255.255', '255.255.255.255'];
 const ICMP = 1;
 const TCP = 6;
 const UDP = 17;
