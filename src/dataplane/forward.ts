@@ -19,7 +19,7 @@ import { type Burst, NOTE } from './burst.ts';
 import { type Cell, reasonOf } from './cell.ts';
 import * as conntrack from './conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
-import { ACCEPTED, broadcastOf, routing } from './decapsulate.ts';
+import { ACCEPTED, broadcastOf, isForAll, routing } from './decapsulate.ts';
 import { keepArrived } from './log/keep.ts';
 import { isPickUp } from './tcp-state.ts';
 import { show } from './track-windows.ts';
@@ -44,8 +44,6 @@ export const ROUTE = {
 
 const FIRST_MULTICAST = 0xe0000000;
 const LOOPBACK = 127;
-/** The group of all hosts: a device belongs to it from the moment that it is up (ip_mc_up). */
-export const ALL_HOSTS = 0xe0000001;
 
 /** One of ROUTE for `destination` on `cell`; `instance` is the directory's number of it, or -1. */
 export function route(dataplane: Dataplane, cell: Cell, destination: number, instance: number): number {
@@ -155,14 +153,13 @@ export function forward(
   }
 }
 
-/** Whether packets to `destination`, which are not forwarded, are for the cell, too. */
-const isForAll = (cell: Cell, destination: number): boolean =>
-  destination === broadcastOf(cell) || destination === 0xffffffff || destination === ALL_HOSTS;
-
-/** Broadcasts and what is for all hosts reach INPUT, which remembers them, though nobody listens; other groups and loopback addresses end in routing. */
+/**
+ * Broadcasts and what is for the group of all hosts reach INPUT, which remembers them, though nobody listens; other groups and
+ * loopback addresses end in routing.
+ */
 function notForwarded(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, view: DataView, stack: Stack): void {
   const { packet, outcome } = dataplane;
-  if (isForAll(cell, packet.destination)) {
+  if (packet.destination === broadcastOf(cell) || isForAll(packet.destination)) {
     packet.outInterface = 0;
     cell.filter.evaluate(cell.inputChain, packet, outcome);
     if (outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 0);

@@ -23,7 +23,7 @@ export interface Arrival {
 const VXLAN_PORT = 4789;
 /** Addresses of the overlay that have no container: an answer waits for a neighbour that never comes. */
 const NOBODY = /^10\.255\.(?:99\.1|\d+\.200)$/;
-const BROADCASTS = ['224.0.0.1', '10.255.255.255', '255.255.255.255'];
+const FOR_ALL = ['10.255.255.255', '255.255.255.255', '224.0.0.1'];
 const ICMP = 1;
 const TCP = 6;
 const UDP = 17;
@@ -171,7 +171,7 @@ export function isUnanswerable({ octets }: Event): boolean {
   const source = octets[at + 12]!;
   if (source === 0 || source === 127 || source >= 224) return true;
   const destination = octets.slice(at + 16, at + 20).join('.');
-  if (BROADCASTS.includes(destination)) return true;
+  if (FOR_ALL.includes(destination)) return true;
   if (NOBODY.test(octets.slice(at + 12, at + 16).join('.'))) return true;
   const body = octets.slice(message, at + word(octets, at + 2));
   if (protocol === ICMP)
