@@ -97,9 +97,9 @@ export function compareLogs({ played, lines }: KernelResult, { lines: all }: Emu
   const frames = played.steps.flatMap((step) => (step.kind === 'frame' ? [step.what] : []));
   const mismatches: Mismatch[] = [];
   let compared = 0;
-  for (const { name } of world.cells) {
+  for (const { name } of lines === null ? [] : world.cells) {
     const word = wordOf(name);
-    const theirs = lines.filter((text) => text.startsWith(word)).map((text) => masked(text, own));
+    const theirs = lines!.filter((text) => text.startsWith(word)).map((text) => masked(text, own));
     const ours = all
       .filter(({ text }) => text.startsWith(word))
       .map(({ text, frame }) => ({ text: masked(text, own), frame }));

@@ -1,7 +1,7 @@
 /**
  * The rules of a cell with LOG rules that can be told from those of other labs on this machine, whose lines stand in the same
- * kernel log: every prefix begins with a word of this process and the cell. And with two more that log everything: which
- * chains have them follows from the seed.
+ * kernel log: every prefix begins with a word of this process and the cell. And with two more that log everything, in chains
+ * that follow from the seed, but where a rule has a limit: writing takes the kernel time, and limits of iptables-nft count it.
  */
 import type { Chain, Rule, Ruleset, TableName } from '../../../src/rules/model.ts';
 
@@ -45,14 +45,20 @@ const marked = (rule: Rule, word: string): Rule =>
     ? { ...rule, target: { ...rule.target, prefix: (word + rule.target.prefix).slice(0, LONGEST_PREFIX) } }
     : rule;
 
+const hasLimit = ({ matches }: Rule): boolean => matches.some(({ kind }) => kind === 'limit' || kind === 'hashlimit');
+
 /** `ruleset` of `cell` with these LOG rules, in a case with `seed`. */
 export function withLogs(ruleset: Ruleset, cell: string, seed: number): Ruleset {
   const word = wordOf(cell);
   const number = seed >>> 1;
+  const isLimited = ruleset.tables.some(({ chains }) => chains.some(({ rules }) => rules.some(hasLimit)));
   const logged = (table: TableName, chain: Chain): Chain => {
     const rules = chain.rules.map((rule) => marked(rule, word));
-    const isLogged = isOf(table, chain, 5 * number) || isOf(table, chain, 7 * number + 3);
-    return { ...chain, rules: isLogged ? [everything(`${word}${table[0]} ${chain.name} `), ...rules] : rules };
+    const isChosen = isOf(table, chain, 5 * number) || isOf(table, chain, 7 * number + 3);
+    return {
+      ...chain,
+      rules: isChosen && !isLimited ? [everything(`${word}${table[0]} ${chain.name} `), ...rules] : rules,
+    };
   };
   return {
     tables: ruleset.tables.map((table) => ({
