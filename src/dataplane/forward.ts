@@ -140,7 +140,7 @@ export function forward(
   const way = route(dataplane, cell, packet.destination, instance);
   if (cell.asksAddressTypes) setAddressTypes(dataplane, cell, way);
   if (way === ROUTE.NOT_FORWARDED) {
-    notForwarded(dataplane, burst, i, cell);
+    notForwarded(dataplane, burst, i, cell, view, stack);
   } else if (way === ROUTE.LOCAL) {
     input(dataplane, burst, i, cell);
     if (dataplane.outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 0);
@@ -157,11 +157,12 @@ export function forward(
  * Broadcasts and what is for the group of all hosts reach INPUT, which remembers them, though nobody listens; other groups and
  * loopback addresses end in routing.
  */
-function notForwarded(dataplane: Dataplane, burst: Burst, i: number, cell: Cell): void {
+function notForwarded(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, view: DataView, stack: Stack): void {
   const { packet, outcome } = dataplane;
   if (packet.destination === broadcastOf(cell) || isForAll(packet.destination)) {
     packet.outInterface = 0;
     cell.filter.evaluate(cell.inputChain, packet, outcome);
+    if (outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 0);
     if (ruled(dataplane, burst, i, cell)) remember(dataplane, burst, i, VERDICT.DROP, REASON.HOST_BROADCAST);
     return;
   }

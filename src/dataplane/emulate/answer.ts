@@ -4,6 +4,7 @@
  * come from and go to.
  */
 import { CTSTATE } from '../../rules/model.ts';
+import * as icmp from '../../wire/icmp.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
 import type { OwnEntry } from '../answer/echo-options.ts';
 import { type IcmpError, writeIcmpError } from '../answer/icmp-error.ts';
@@ -12,7 +13,7 @@ import { writeReject } from '../answer/reject.ts';
 import { writeSocketReset } from '../answer/socket-reset.ts';
 import { writeEchoReply, writeTimestampReply } from './echo-reply.ts';
 import type { Emulation, Host } from './emulation.ts';
-import { CAST, type Frame, LOCAL, LONGEST_FRAME, release, take } from './frame.ts';
+import { CAST, type Frame, LOCAL, LONGEST_FRAME, REDIRECT, release, take } from './frame.ts';
 import { sourceTowards } from './route.ts';
 
 const LONGEST_ERROR = 576;
@@ -77,6 +78,7 @@ export function sendError(
   error.information = information;
   const { view, network, end } = frame;
   const reply = take(emulation.frames, LONGEST_ERROR, frame.packet);
+  reply.barred = Number(type === icmp.TYPES.REDIRECT && frame.redirect === REDIRECT.HELD_BACK);
   const length = writeIcmpError(view, network, end, error, reply.view, reply.at);
   const isSent = length > 0 && isAllowed(emulation, host, ipv4.source(view, network));
   reply.attached = isAttached(emulation, frame);

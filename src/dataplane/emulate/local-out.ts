@@ -7,8 +7,9 @@ import type { Emulation, Host } from './emulation.ts';
 import { drop } from './end.ts';
 import { append, CAST, type Frame, LOCAL, take } from './frame.ts';
 import { input } from './input.ts';
+import { tell } from './logged.ts';
 import { output } from './output.ts';
-import { attach, confirm, endRefused, track, walk } from './packet.ts';
+import { attach, confirm, endRefused, relate, track, walk } from './packet.ts';
 import { routeOutput } from './route.ts';
 
 /** Send the IPv4 packet at `network`. */
@@ -20,10 +21,13 @@ export function localOut(emulation: Emulation, host: Host, frame: Frame): void {
     drop(emulation, frame, host.cell.index, REASON.ROUTE_NONE);
     return;
   }
-  if (frame.attached === 1) attach(emulation, host, frame);
+  if (frame.barred === 1) relate(emulation, host, frame);
+  else if (frame.attached === 1) attach(emulation, host, frame);
   else track(emulation, host, frame, false);
   packet.outInterface = emulation.devices[frame.out]!.interface;
-  if (!emulation.translation.output(host.cell.index, packet, frame)) {
+  const passes = emulation.translation.output(host.cell.index, packet, frame);
+  tell(emulation, frame);
+  if (!passes) {
     drop(emulation, frame, host.cell.index, REASON.RULE_DROP);
     return;
   }
@@ -48,11 +52,16 @@ function hear(emulation: Emulation, host: Host, frame: Frame): boolean {
   const { translation, frames, devices } = emulation;
   const { packet } = emulation.dataplane;
   const { index } = host.cell;
-  if (!translation.postrouting(index, packet, frame)) {
+  const leaves = translation.postrouting(index, packet, frame);
+  tell(emulation, frame);
+  if (!leaves) {
     drop(emulation, frame, index, REASON.RULE_DROP);
     return false;
   }
-  if (!confirm(emulation, host, frame)) return false;
+  if (!confirm(emulation, frame)) {
+    drop(emulation, frame, index, REASON.CONNTRACK_FULL);
+    return false;
+  }
   const copy = take(frames, frame.end - frame.network, frame.packet);
   append(copy, frame.octets, frame.network, frame.end - frame.network);
   copy.local = LOCAL.BROADCAST;
@@ -63,7 +72,9 @@ function hear(emulation: Emulation, host: Host, frame: Frame): boolean {
   copy.device = frame.out;
   packet.inInterface = devices[frame.out]!.interface;
   packet.outInterface = 0;
-  if (translation.prerouting(index, packet, copy)) input(emulation, host, copy);
+  const arrives = translation.prerouting(index, packet, copy);
+  tell(emulation, copy);
+  if (arrives) input(emulation, host, copy);
   else drop(emulation, copy, index, REASON.RULE_DROP);
   packet.inInterface = 0;
   return true;

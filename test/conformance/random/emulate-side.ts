@@ -38,9 +38,13 @@ export interface Emulated {
   readonly counts: readonly Counts[];
   /** What of it frames of translated flows were counted for. */
   readonly translated: readonly Counts[];
+  /** What LOG rules logged, in order, and the number of the frame that it was because of, or BY_TIMER. */
+  readonly lines: readonly { readonly text: string; readonly frame: number }[];
   /** The cells at the end. */
   readonly emulation: Emulation;
 }
+
+export const BY_TIMER = -1;
 
 const LAB_MAC = 0x4201_0000_0000;
 
@@ -59,7 +63,7 @@ function optionsOf(one: Case, epoch: Epoch): Options {
   };
 }
 
-const DATAPLANE = { vxlanPort: 4789, strictChecksums: true, judged: [], connectionLimit: 1 << 20 };
+const DATAPLANE = { vxlanPort: 4789, strictChecksums: true, judged: [], connectionLimit: 1 << 20, keepLogs: true };
 
 function createFor(one: Case, epoch: Epoch, now: () => number, offset: () => number, draws: Draws) {
   const rules = new Map([...epoch.rules].map(([name, ruleset]) => [name, { ruleset, backend: one.backend }]));
@@ -148,6 +152,10 @@ export function emulate(
   const flows: Flows = new Map();
   const [steps, reasons, counts]: [Passed[][], string[][], Counts[]] = [[], [], []];
   const translated: Counts[] = [];
+  const lines: Emulated['lines'][number][] = [];
+  const takeLines = (frame: number): void => {
+    for (const { text } of record.lines.splice(0)) lines.push({ text, frame });
+  };
   let [epoch, settled, changes] = [first, first, 0];
   let [before, ofFlows] = [countsOfAll(emulation), new Map() as Counts];
   const close = (): void => {
@@ -163,15 +171,13 @@ export function emulate(
     drawn = learn(flows, step, eventsOf(steps.length));
     record.passages.length = 0;
     record.fates.length = 0;
-    if (step.flow === undefined) {
-      inject(emulation, device, Buffer.from(step.octets, 'hex'), time);
-    } else {
-      // Timers that are due by then are none of the flow's business.
-      advance(emulation, time);
-      const earlier = countsOfAll(emulation);
-      inject(emulation, device, Buffer.from(step.octets, 'hex'), time);
-      ofFlows = withDifference(ofFlows, countsOfAll(emulation), earlier);
-    }
+    // Timers that are due by then are none of the frame's business.
+    advance(emulation, time);
+    takeLines(BY_TIMER);
+    const earlier = step.flow === undefined ? null : countsOfAll(emulation);
+    inject(emulation, device, Buffer.from(step.octets, 'hex'), time);
+    if (earlier !== null) ofFlows = withDifference(ofFlows, countsOfAll(emulation), earlier);
+    takeLines(steps.length);
     steps.push(passedOf(emulation, record.passages));
     reasons.push(record.fates.map(({ reason }) => REASONS[reason]!.code));
   };
@@ -180,6 +186,7 @@ export function emulate(
       put(step, Number(arrivalTime(times[steps.length]!, eventsOf(steps.length)) - origin));
     } else if (step.kind === 'pause') {
       advance(emulation, emulation.now + step.milliseconds * 1e6);
+      takeLines(BY_TIMER);
     } else {
       advance(emulation, Number(epochs[counts.length]!.until - origin));
       close();
@@ -193,5 +200,5 @@ export function emulate(
     }
   }
   close();
-  return { steps, reasons, counts, translated, emulation };
+  return { steps, reasons, counts, translated, lines, emulation };
 }

@@ -4,10 +4,13 @@
  */
 import { printSave } from '../../../src/rules/print-save.ts';
 import { parseIpv4 } from '../../../src/wire/address.ts';
+import { followLog } from '../follow-log.ts';
+import { logObstacle, withNamespacesLogged } from '../kernel-log.ts';
 import { DEFAULT_LAB, iptablesIn, type Lab, withLab } from '../lab.ts';
 import { hostVeth } from '../lab-names.ts';
 import { run, runIn, sleep } from '../lab-shell.ts';
 import { type Flows, filled, learn, note } from './flows.ts';
+import { wordOf } from './logged-rules.ts';
 import { type Epoch, firstEpoch, nextEpoch } from './rules.ts';
 import type { Case, FrameStep, Step } from './step.ts';
 import { type Event, openWires, type WireLab } from './wire-lab.ts';
@@ -37,6 +40,8 @@ export interface KernelResult {
   readonly epochs: readonly EpochResult[];
   /** What `conntrack -L` prints, by cell name. */
   readonly connections: ReadonlyMap<string, string>;
+  /** What LOG rules logged, of all cells; null where nobody may read the kernel's log. */
+  readonly lines: readonly string[] | null;
 }
 
 /**
@@ -126,15 +131,24 @@ export async function runOnKernel(one: Case, liberal: boolean): Promise<KernelRe
     underlayMtu: one.underlayMtu,
     rules: (_: unknown, cell: { readonly name: string }) => [printSave(first.rules.get(cell.name)!)],
   };
-  return withLab(first.foundation, options, async (lab) => {
+  const isLogged = logObstacle(['python3']) === undefined;
+  const inLab = async (lab: Lab): Promise<KernelResult> => {
     quieten(lab, world, liberal);
     const wires = openLab(lab, world);
     try {
-      return await runSteps(one, first, lab, world, wires);
+      const play = () => runSteps(one, first, lab, world, wires);
+      if (!isLogged) return { ...(await play()), lines: null };
+      const { lines, result } = await followLog(
+        (text) => first.foundation.cells.some(({ name }) => text.startsWith(wordOf(name))),
+        play,
+      );
+      return { ...result, lines: lines.map(({ text }) => text) };
     } finally {
       await wires.close();
     }
-  });
+  };
+  const runLab = () => withLab(first.foundation, options, inLab);
+  return isLogged ? withNamespacesLogged(runLab) : runLab();
 }
 
 /**
@@ -162,7 +176,13 @@ function restorer(frames: readonly FrameStep[], world: World): (event: Event) =>
   };
 }
 
-async function runSteps(one: Case, first: Epoch, lab: Lab, world: World, wires: WireLab): Promise<KernelResult> {
+async function runSteps(
+  one: Case,
+  first: Epoch,
+  lab: Lab,
+  world: World,
+  wires: WireLab,
+): Promise<Omit<KernelResult, 'lines'>> {
   const epochs: EpochResult[] = [];
   let [epoch, settled, changes] = [first, first, 0];
   let before = countsOf(lab, world);

@@ -1,4 +1,5 @@
 /** One case on both sides. */
+import { compareLogs } from './compare-logs.ts';
 import { compareTaps, eventsByFrame } from './compare-taps.ts';
 import { type Comparison, compareVerdicts } from './compare-verdicts.ts';
 import { emulate } from './emulate-side.ts';
@@ -20,7 +21,7 @@ export interface Trial {
 export async function tryCase(one: Case): Promise<Trial> {
   const kernel = await runOnKernel(one, false);
   const ours = emulate(kernel, eventsByFrame(kernel));
-  const comparisons = [compareVerdicts(kernel, ours.translated), compareTaps(kernel, ours)];
+  const comparisons = [compareVerdicts(kernel, ours.translated), compareTaps(kernel, ours), compareLogs(kernel, ours)];
   const { standing, excepted } = sift(comparisons.flatMap(({ mismatches }) => mismatches));
   const frames = one.steps.filter(({ kind }) => kind === 'frame').length;
   return { frames, comparisons, mismatches: standing, exceptions: excepted };
