@@ -232,11 +232,7 @@ INLINE int judgeRow(struct control *control, const struct records *records, stru
     } else if (delivers && entry->expires == NEVER) {
       control->refusals -= 1;
     }
-    if (delivers) {
-      entry->streamFrom = millisecondsOf(now) + 2000;
-      entry->directions[0].tally = 0;
-      entry->directions[1].tally = 0;
-    }
+    if (delivers) entry->streamFrom = millisecondsOf(now) + 2000;
   }
   if (tracked.living || delivers) {
     entry->state = tracked.state;

@@ -6,6 +6,11 @@
 
 enum { HELD = 255, RELATED = 4, LOOKED_UP = 0x80000000, END_ADDRESS = 2 };
 
+/** What stands beside the row in the tally of a packet. */
+INLINE uint32_t signOf(const struct control *control, const struct burst *burst, uint32_t i) {
+  return control->sign | (uint32_t)burst->reply[i] << 31;
+}
+
 INLINE void addTo(struct flow *flow, const struct records *records, const struct burst *burst, uint32_t i) {
   flow->packets += 1;
   flow->octets += records->originalLength[i];
@@ -96,7 +101,7 @@ static uint32_t tally(struct control *control) {
   uint32_t sum = 0;
   for (uint32_t i = 0; i < control->count; i++) {
     int32_t at = burst->tally[i];
-    if (at >= 0 && words[at - 1] == burst->said[i] && (words[at] & ~(uint32_t)FLOW_MASK) == control->sign) {
+    if (at >= 0 && words[at - 1] == burst->said[i] && (words[at] & ~(uint32_t)FLOW_MASK) == signOf(control, burst, i)) {
       addTo(flows + (words[at] & FLOW_MASK), records, burst, i);
     } else if (burst->version[i] == 4 && burst->verdict[i] != HELD) {
       lookups[wanted].left = !writeKey(control, burst, i, lookups + wanted);
@@ -116,7 +121,7 @@ static uint32_t tally(struct control *control) {
     if (flow < 0) continue;
     addTo(flows + flow, records, burst, row);
     int32_t at = burst->tally[row];
-    if (at >= 0 && words[at - 1] == burst->said[row]) words[at] = control->sign | (uint32_t)flow;
+    if (at >= 0 && words[at - 1] == burst->said[row]) words[at] = signOf(control, burst, row) | (uint32_t)flow;
   }
   control->touched = sum;
   return count;

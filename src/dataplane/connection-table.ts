@@ -330,8 +330,6 @@ export function confirm(table: Conntrack, now: number): boolean {
   const words = table.words;
   words[at + STATE] = table.state;
   words[at + STREAM_FROM] = ((now / MILLISECOND) | 0) + UDP_STREAM_AFTER;
-  words[at + TALLY] = 0;
-  words[at + TALLY + BACK] = 0;
   if (table.windows !== null) table.windows.set(table.pendingWindow, slot * ENTRY_WINDOW_WORDS);
   table.times[slot * ENTRY_DOUBLES + EXPIRES] = now + table.timeout;
   table.slot = slot;

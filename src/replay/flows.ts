@@ -76,10 +76,14 @@ export interface FlowTable {
   sign: number;
 }
 
-/** A tally word is a sign and a row; signs are never 0. */
+/**
+ * A tally word is whether it is of replies (a connection may be opened anew from its other end), a sign and a row; signs are
+ * never 0.
+ */
 const ROW_BITS = 17;
 const ROW_MASK = (1 << ROW_BITS) - 1;
-const SIGN_LIMIT = 1 << (32 - ROW_BITS);
+const REPLY_SHIFT = 31;
+const SIGN_LIMIT = 1 << (REPLY_SHIFT - ROW_BITS);
 let signs = 0;
 const nextSign = (): number => {
   signs = (signs % (SIGN_LIMIT - 1)) + 1;
@@ -162,11 +166,13 @@ function addKnown(table: FlowTable, burst: Burst): number {
   let missing = 0;
   for (let i = 0; i < count; i++) {
     const word = tallyOf(burst, i);
-    if ((word & ~ROW_MASK) === table.sign) addTo(table, burst, i, word & ROW_MASK);
+    if ((word & ~ROW_MASK) === signOf(table, burst, i)) addTo(table, burst, i, word & ROW_MASK);
     else if (isFlow(burst, i)) table.missing[missing++] = i;
   }
   return missing;
 }
+
+const signOf = (table: FlowTable, burst: Burst, i: number): number => table.sign | (burst.reply[i]! << REPLY_SHIFT);
 
 /** Look up the rows of the first `count` in `missing`, and add them. */
 function addMissing(table: FlowTable, burst: Burst, count: number): void {
@@ -229,7 +235,7 @@ function addRow(table: FlowTable, burst: Burst, i: number, hashed: number): void
     values[at + FIRST_PACKET] = burst.records.packet[i]!;
   }
   addTo(table, burst, i, row);
-  setTally(burst, i, table.sign | row);
+  setTally(burst, i, signOf(table, burst, i) | row);
 }
 
 function addTo({ values }: FlowTable, burst: Burst, i: number, row: number): void {

@@ -286,6 +286,29 @@ test('walks of several steps', () => {
   assert.ok(compiled > packets.length / 4, `${compiled} of ${packets.length}`);
 });
 
+test('a connection that is opened anew from its other end', () => {
+  const arena = reserve(2 ** 30);
+  assert.ok(arena !== null);
+  const text = `*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+-A FORWARD -p udp -m conntrack --ctstate ESTABLISHED -j ACCEPT
+-A FORWARD -p udp -m limit --limit 1000/sec -j ACCEPT
+COMMIT
+`;
+  const { ruleset } = parseRuleset(text, { file: 'rules', unknownMatches: 'error' });
+  const [left, right] = [NETWORK + 4, 0x0aff0207];
+  const other: Packet = { source: right, destination: left + 1, protocol: 17, ports: [9, 9], flags: 0, mark: 0 };
+  const there: Packet = { ...other, source: left, destination: right, ports: [1000, 2000] };
+  const back: Packet = { ...other, source: right, destination: left, ports: [2000, 1000] };
+  const packets = Array.from({ length: 2 * BURST + 2 }, () => other);
+  // One burst opens it, and learns the flow of the replies; the next has one of these, and later sees it opened anew.
+  packets.splice(BURST - 2, 3, there, back, back);
+  packets.splice(2 * BURST - 4, 2, back, there);
+  packets.splice(2 * BURST, 1, back);
+  agree(ruleset, packets, 1000, 1e9, arena);
+});
+
 test('more connections and refusals than the first table has room for', () => {
   const arena = reserve(2 ** 30);
   assert.ok(arena !== null);
