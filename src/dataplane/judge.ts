@@ -236,10 +236,11 @@ function innerPacket(
   else enter(dataplane, burst, i, cell, view, inner, cell.vtepInterface, mark);
 }
 
-/** A fragment of the outer packet: a cell puts the datagram together before its VTEP sees it. */
+/** A fragment of UDP: a container's own, or of the outer packet, which a cell puts together before its VTEP sees it. */
 function outerFragment(dataplane: Dataplane, burst: Burst, i: number, view: DataView, layers: Layers): void {
   const { outer } = layers;
   describe(dataplane, burst, i, view, outer);
+  if (tap(dataplane, burst, i, view, outer)) return;
   const to = judgedCell(dataplane, dataplane.packet.destination);
   const from = judgedCell(dataplane, dataplane.packet.source);
   if (to < 0 && from < 0) {

@@ -20,7 +20,7 @@ import {
   tunnelled,
   UNDERLAY,
 } from './judging.ts';
-import { ipv4, type Tunnel, udp, vxlan } from './packets.ts';
+import { ethernet, ipv4, silkMac, type Tunnel, udp, vxlan } from './packets.ts';
 
 const test = suite('dataplane/fragments');
 const SECOND = 1e9;
@@ -81,6 +81,20 @@ test('in order', async () => {
 
 test('reversed', async () => {
   assert.equal(await judged(fragmentsOf(datagram(100), [40, 80]).reverse()), all(3, DELIVERED));
+});
+
+test('what a container sends in fragments is judged where it enters the cell', async () => {
+  const payload = datagram(100);
+  const pieces = [0, 40, 80].map((from, index) =>
+    ipv4(ENDS, 17, payload.slice(from, from + 40), { identification: 77, fragment: (index < 2 ? MORE : 0) | (from / 8) }),
+  );
+  const [first, ...later] = pieces.map((piece) =>
+    ethernet(silkMac('aa', FRONTEND), silkMac('ee', FRONTEND), 0x0800, piece),
+  );
+  assert.equal(await judged([...later, first!]), all(3, 'forward overlay.source'));
+  assert.equal(await judged([first!, later[1]!]), all(2, INCOMPLETE));
+  const delivered = ethernet(silkMac('ee', ORDERS), silkMac('aa', ORDERS), 0x0800, pieces[0]!);
+  assert.equal(await judged([delivered]), ['observed tap.delivered']);
 });
 
 test('the whole datagram is refused with its first fragment', async () => {
