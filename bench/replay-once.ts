@@ -10,6 +10,7 @@
 import { readFileSync } from 'node:fs';
 import { openSource } from '../src/capture/file.ts';
 import { open } from '../src/capture/reader.ts';
+import { chooseLoops } from '../src/cli/loops.ts';
 import { createDataplane } from '../src/dataplane/setup.ts';
 import { VERDICT_NAMES } from '../src/dataplane/verdict.ts';
 import { plan } from '../src/foundation/plan.ts';
@@ -23,7 +24,7 @@ import { quiet, threadNanoseconds } from './measure.ts';
 const [capture, foundationFile, cell, rounds = '1'] = process.argv.slice(2) as [string, string, string, string?];
 const foundation = readFoundation(readFileSync(foundationFile, 'utf8'), foundationFile);
 const ruleset = plan(foundation, cell);
-const arena = reserve(2 ** 31) ?? heap;
+const arena = reserve(2 ** 31, chooseLoops(process.env)) ?? heap;
 const nanoseconds: number[] = [];
 const processNanoseconds: number[] = [];
 let verdicts: Record<string, number> = {};

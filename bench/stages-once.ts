@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { create as createRecords, type RecordBurst } from '../src/capture/burst.ts';
 import { openSource } from '../src/capture/file.ts';
 import { type CaptureReader, open } from '../src/capture/reader.ts';
+import { chooseLoops } from '../src/cli/loops.ts';
 import { create as createBurst } from '../src/dataplane/burst.ts';
 import { countRead, countVerdicts } from '../src/dataplane/counters.ts';
 import type { Options } from '../src/dataplane/dataplane.ts';
@@ -35,7 +36,7 @@ const [stage, capture, foundationFile, cell, rounds = '1'] = process.argv.slice(
 ];
 const foundation = readFoundation(readFileSync(foundationFile, 'utf8'), foundationFile);
 const rules = new Map([[cell, { ruleset: plan(foundation, cell), backend: 'nft' as const }]]);
-const arena = reserve(2 ** 31) ?? heap;
+const arena = reserve(2 ** 31, chooseLoops(process.env)) ?? heap;
 const vxlanPort = foundation.overlay.port;
 
 type Work = (records: RecordBurst) => void;

@@ -13,7 +13,8 @@
 #define AT(type, offset) ((type *)(uint32_t)(offset))
 #define OFFSET(pointer) ((uint32_t)(pointer))
 #else
-static uint8_t *MEMORY;
+/* Each thread that runs the loops has a memory of its own. */
+static __thread uint8_t *MEMORY __attribute__((tls_model("initial-exec")));
 #define AT(type, offset) ((type *)(MEMORY + (uint32_t)(offset)))
 #define OFFSET(pointer) ((uint32_t)((const uint8_t *)(pointer) - MEMORY))
 #endif

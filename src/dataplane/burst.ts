@@ -106,7 +106,8 @@ export function create(records?: RecordBurst, arena: Arena = heap): Burst {
 
 /**
  * A word of the connection of row `i`, for whoever adds packets up by connection: rows that find what was left there with
- * `setTally` have the same ends, ports, verdict, reason and rule as the row that left it. 0 when nothing was left.
+ * `setTally` have the same ends, ports, verdict, reason and rule as the row that left it, though a connection may meanwhile have been
+ * opened anew from its other end. 0 when nothing was left.
  */
 export function tallyOf(burst: Burst, i: number): number {
   const at = burst.tally[i]!;

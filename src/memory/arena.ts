@@ -4,7 +4,7 @@
  * `heap` hands out buffers of their own. `reserve` makes one large memory that compiled code can reach as well, and hands out
  * places in that; pages of it that nobody has written to cost nothing.
  */
-import { assembly, createLoops, LOOPS_OCTETS, type Loops, type Memory } from './loops.ts';
+import { assembleLoops, assembly, LOOPS_OCTETS, type Loops, type MakeLoops, type Memory } from './loops.ts';
 
 /** Octets of an arena: `length` of them from `offset` of `buffer`, all zero. */
 export interface Place {
@@ -57,9 +57,9 @@ const rounded = (length: number): number => Math.ceil(length / LINE) * LINE;
 
 /**
  * An arena of at most `limit` octets of one memory; null where the machine has no room for one. When it is full, further
- * places come from the heap.
+ * places come from the heap. `makeLoops` makes the compiled code over it.
  */
-export function reserve(limit: number): Arena | null {
+export function reserve(limit: number, makeLoops: MakeLoops = assembleLoops): Arena | null {
   let memory: Memory;
   try {
     const pages = Math.ceil((limit + MARGIN) / PAGE);
@@ -73,7 +73,7 @@ export function reserve(limit: number): Arena | null {
   let next = LOOPS_OCTETS;
   return {
     memory,
-    loops: createLoops(memory),
+    loops: makeLoops(memory),
     allocate(length) {
       const size = rounded(length);
       const offset = free.get(size)?.pop();

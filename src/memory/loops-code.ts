@@ -1,6 +1,6 @@
 /** native/loops.c, compiled: do not edit. test/memory/loops-code.test.ts holds the two together. */
 export const LOOPS_COMPILER = 'clang version 14';
-export const LOOPS_SOURCE = 'dba0bb9c63f35148033c36840e04e2bb2fdf26236a15109d9da49f1c9682fd09';
+export const LOOPS_SOURCE = '76a72b02cfc4e816f4b6d67513fdf4f94ee7238e6800d3500b2a1b9800122396';
 export const LOOPS_CODE =
   'AGFzbQEAAAABGQRgA39/fwF/YAF/AX9gAX8AYAR/f39/AX8CDwEDZW52Bm1lbW9yeQIAAQMHBgAAAQIDAQQFAXABAQEGBwF/AUGAIAsHMgYFdG' +
   '91Y2gAAANydW4AAQV0YWxseQACBWNvdW50AAMHcmVpbmRleAAEBmxvY2F0ZQAFCpB0BscPAw5/A3sBfyAAKAJQIQMgACgCCCEEIAAoAgAhBUEA' +

@@ -1,5 +1,6 @@
 /**
- * Loops: the inner loops of a replay, compiled from C (`native/`), over one memory.
+ * Loops: the inner loops of a replay, compiled from C (`native/`), over one memory. Here they are WebAssembly; `cli/loops.ts` has
+ * them as machine code.
  *
  * They take octet offsets in that memory. What each of them does is defined in TypeScript, by whoever calls it; a machine that
  * cannot run them does without.
@@ -53,8 +54,11 @@ function moduleOf(): object | null {
   return compiled;
 }
 
-/** The loops over `memory`; null when there are none. */
-export function createLoops(memory: Memory): Loops | null {
+/** Makes the loops over `memory`; null when there are none. */
+export type MakeLoops = (memory: Memory) => Loops | null;
+
+/** In WebAssembly. */
+export function assembleLoops(memory: Memory): Loops | null {
   const module = moduleOf();
   if (module === null) return null;
   return new assembly.Instance(module, { env: { memory } }).exports as unknown as Loops;

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { reserve } from '../../src/memory/arena.ts';
+import { loopsTest } from '../support/loops.ts';
 import { checkAsync, counted, join, type Outcome, pcapHeader, pcapRecord, readOctets } from './build.ts';
 
 const test = suite('capture: located by compiled code');
@@ -55,8 +56,8 @@ const said = ({ packets, error, reader }: Outcome): object => ({
   notes: reader?.notes,
 });
 
-test('rows, notes and errors are the same', async () => {
-  const arena = reserve(2 ** 28);
+loopsTest(test, 'rows, notes and errors are the same', async (makeLoops) => {
+  const arena = reserve(2 ** 28, makeLoops);
   assert.ok(arena?.loops);
   const { loops } = arena;
   let located = 0;
@@ -84,8 +85,8 @@ test('rows, notes and errors are the same', async () => {
   assert.ok(located > 1000, `${located} rows were located by compiled code`);
 });
 
-test('a second file behind the first is noticed', async () => {
-  const arena = reserve(2 ** 24);
+loopsTest(test, 'a second file behind the first is noticed', async (makeLoops) => {
+  const arena = reserve(2 ** 24, makeLoops);
   assert.ok(arena !== null);
   const file = join(pcapHeader(), pcapRecord(1, 0, counted(60)));
   for (const octets of [join(file, file), join(pcapHeader({ order: 'big' }), pcapHeader({ order: 'big' }))]) {

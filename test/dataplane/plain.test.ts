@@ -15,6 +15,7 @@ import * as checksum from '../../src/wire/checksum.ts';
 import { LINKTYPE } from '../../src/wire/protocol.ts';
 import { SYN } from '../support/frames.ts';
 import { octets } from '../support/hex.ts';
+import { loopsTest } from '../support/loops.ts';
 import { check } from '../support/property.ts';
 import { columns, connections, counters, countRuns } from './judged.ts';
 
@@ -293,8 +294,8 @@ const again = fc.record({
   summed: fc.constant(true),
 });
 
-test('compiled code agrees with the general way, and does its share', () => {
-  const arena = reserve(2 ** 30);
+loopsTest(test, 'compiled code agrees with the general way, and does its share', (makeLoops) => {
+  const arena = reserve(2 ** 30, makeLoops);
   assert.ok(arena !== null);
   let compiled = 0;
   let rows = 0;

@@ -23,6 +23,7 @@ import { LINKTYPE } from '../../src/wire/protocol.ts';
 import { createRandom, packetsFor, tables } from '../support/evaluation.ts';
 import { SYN } from '../support/frames.ts';
 import { octets } from '../support/hex.ts';
+import { loopsTest } from '../support/loops.ts';
 import { check } from '../support/property.ts';
 import { columns, connections, counters, countRuns } from './judged.ts';
 
@@ -221,8 +222,8 @@ const strip = (table: Table, keep: number): Table => ({
   })),
 });
 
-test('rules of every sort', () => {
-  const arena = reserve(2 ** 31);
+loopsTest(test, 'rules of every sort', (makeLoops) => {
+  const arena = reserve(2 ** 31, makeLoops);
   assert.ok(arena !== null);
   let compiled = 0;
   let rows = 0;
@@ -268,8 +269,8 @@ const LONG_WALKS = `*filter
 COMMIT
 `;
 
-test('walks of several steps', () => {
-  const arena = reserve(2 ** 30);
+loopsTest(test, 'walks of several steps', (makeLoops) => {
+  const arena = reserve(2 ** 30, makeLoops);
   assert.ok(arena !== null);
   const random = createRandom(11);
   const some = <T>(values: readonly T[]): T => values[random(values.length)]!;
@@ -286,8 +287,8 @@ test('walks of several steps', () => {
   assert.ok(compiled > packets.length / 4, `${compiled} of ${packets.length}`);
 });
 
-test('a connection that is opened anew from its other end', () => {
-  const arena = reserve(2 ** 30);
+loopsTest(test, 'a connection that is opened anew from its other end', (makeLoops) => {
+  const arena = reserve(2 ** 30, makeLoops);
   assert.ok(arena !== null);
   const text = `*filter
 :INPUT ACCEPT [0:0]
@@ -309,8 +310,8 @@ COMMIT
   agree(ruleset, packets, 1000, 1e9, arena);
 });
 
-test('more connections and refusals than the first table has room for', () => {
-  const arena = reserve(2 ** 30);
+loopsTest(test, 'more connections and refusals than the first table has room for', (makeLoops) => {
+  const arena = reserve(2 ** 30, makeLoops);
   assert.ok(arena !== null);
   const random = createRandom(7);
   const packets = Array.from({ length: 20_000 }, (): Packet => {
@@ -332,8 +333,8 @@ test('more connections and refusals than the first table has room for', () => {
   }
 });
 
-test('more ways and flows than there is room for', () => {
-  const arena = reserve(2 ** 30);
+loopsTest(test, 'more ways and flows than there is room for', (makeLoops) => {
+  const arena = reserve(2 ** 30, makeLoops);
   assert.ok(arena !== null);
   const random = createRandom(5);
   const ports = Array.from({ length: 700 }, (_, index) => 1000 + index);

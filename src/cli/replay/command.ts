@@ -13,6 +13,7 @@ import { type Summary, summarise } from '../../replay/summary.ts';
 import { changesOf, type Timeline, windowsOf } from '../../replay/timeline.ts';
 import { describeError, EXIT, exitCodeOf, UsageError } from '../exit.ts';
 import { endBySignal, interruptible, watchForInterruption } from '../interruption.ts';
+import { chooseLoops } from '../loops.ts';
 import {
   addSourceOptions,
   loadSources,
@@ -165,7 +166,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     throw new UsageError(`--fail-on ${contradiction} needs emulated cells: use it with --at or --tap`);
   if (options.mtu !== undefined) throw new UsageError('--mtu is of emulated cells: use it with --at or --tap');
   const control = await loadControl(options, sources);
-  const arena = reserve(ARENA_LIMIT) ?? heap;
+  const arena = reserve(ARENA_LIMIT, chooseLoops(process.env)) ?? heap;
   const dataplane = createDataplane(sources.foundation, sources.rules, {
     vxlanPort: sources.foundation.overlay.port,
     strictChecksums: options.strictChecksums === true,
