@@ -86,7 +86,10 @@ test('reversed', async () => {
 test('what a container sends in fragments is judged where it enters the cell', async () => {
   const payload = datagram(100);
   const pieces = [0, 40, 80].map((from, index) =>
-    ipv4(ENDS, 17, payload.slice(from, from + 40), { identification: 77, fragment: (index < 2 ? MORE : 0) | (from / 8) }),
+    ipv4(ENDS, 17, payload.slice(from, from + 40), {
+      identification: 77,
+      fragment: (index < 2 ? MORE : 0) | (from / 8),
+    }),
   );
   const [first, ...later] = pieces.map((piece) =>
     ethernet(silkMac('aa', FRONTEND), silkMac('ee', FRONTEND), 0x0800, piece),
