@@ -11,7 +11,7 @@ import { type Arena, type Place, wordsOf } from '../memory/arena.ts';
 import type { Loops, Memory } from '../memory/loops.ts';
 import { RULE_VERDICT } from '../rules/packet.ts';
 import type { Plan } from '../rules/plan.ts';
-import { WAY_LIMIT } from '../rules/ways.ts';
+import { WAY_LIMIT, type Ways } from '../rules/ways.ts';
 import type { Burst } from './burst.ts';
 import type { Cell } from './cell.ts';
 import type { Dataplane } from './dataplane.ts';
@@ -218,7 +218,7 @@ export function bindTables(straight: Straight, cell: Cell, dataplane: Dataplane)
   const plan = cell.forwardPlan;
   if (plan === null || connections.marks.size !== 0 || fragments.queues.size !== 0) return false;
   if (connections.place.buffer !== memory.buffer || connections.indexPlace.buffer !== memory.buffer) return false;
-  if (!isWithin(memory, plan)) return false;
+  if (!isBound(straight, plan) && !bindPlan(straight, cell, plan)) return false;
   control[ENTRIES] = connections.place.offset;
   control[INDEX] = connections.indexPlace.offset;
   control[MASK] = connections.mask;
@@ -226,18 +226,16 @@ export function bindTables(straight: Straight, cell: Cell, dataplane: Dataplane)
   control[REFUSALS] = connections.refusals;
   control[CAPACITY] = connections.capacity;
   control[LIMIT] = connections.limit;
-  if (straight.plan !== plan) bindPlan(straight, cell, plan);
-  const { ways } = plan;
-  control[WAY_ROWS] = ways.rows.byteOffset;
-  control[STEPS] = ways.words.byteOffset;
-  control[STARTS] = ways.starts.byteOffset;
-  control[WAY_SLOTS] = ways.slots.byteOffset;
-  control[WAY_MASK] = ways.slots.length - 1;
-  control[WAYS] = ways.size;
-  control[WAY_ROOM] = Math.min(ways.starts.length - 2, WAY_LIMIT);
-  control[STEP_ROOM] = ways.words.length;
+  control[WAYS] = plan.ways.size;
   return true;
 }
+
+/** Ways and steps that there is room for. */
+const wayRoom = ({ starts }: Ways): number => Math.min(starts.length - 2, WAY_LIMIT);
+
+/** Whether the control block is about `plan`, whose ways have not moved since: they do only to grow. */
+const isBound = ({ plan: bound, control }: Straight, plan: Plan): boolean =>
+  bound === plan && control[STEP_ROOM] === plan.ways.words.length && control[WAY_ROOM] === wayRoom(plan.ways);
 
 /** Whether all of a plan is in the arena. */
 function isWithin(
@@ -260,10 +258,12 @@ function isWithin(
   );
 }
 
-function bindPlan(straight: Straight, cell: Cell, plan: Plan): void {
-  const { control } = straight;
+/** Tell the compiled code what it walks. False when something of it has left the arena. */
+function bindPlan(straight: Straight, cell: Cell, plan: Plan): boolean {
+  const { control, memory } = straight;
+  if (!isWithin(memory, plan)) return false;
+  if (straight.plan !== plan) bindReasons(straight, cell);
   straight.plan = plan;
-  bindReasons(straight, cell);
   control[WALKS] = Number(!cell.asksAddressTypes);
   control[TUPLES] = plan.tuples;
   control[TUPLE_TABLE] = plan.tupleTable.byteOffset;
@@ -272,7 +272,19 @@ function bindPlan(straight: Straight, cell: Cell, plan: Plan): void {
   control[INTERVALS] = plan.intervals.byteOffset;
   control[PLAN_ENTRIES] = plan.entries.byteOffset;
   control[PROGRAM] = plan.program.byteOffset;
-  control[SINGLES] = plan.ways.singles.byteOffset;
+  bindWays(straight, plan.ways);
+  return true;
+}
+
+function bindWays({ control }: Straight, ways: Ways): void {
+  control[SINGLES] = ways.singles.byteOffset;
+  control[WAY_ROWS] = ways.rows.byteOffset;
+  control[STEPS] = ways.words.byteOffset;
+  control[STARTS] = ways.starts.byteOffset;
+  control[WAY_SLOTS] = ways.slots.byteOffset;
+  control[WAY_MASK] = ways.slots.length - 1;
+  control[WAY_ROOM] = wayRoom(ways);
+  control[STEP_ROOM] = ways.words.length;
 }
 
 /** What the rules' verdicts are called, and what the policy of FORWARD says. */
