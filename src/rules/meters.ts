@@ -7,7 +7,8 @@ import { createHashlimit, HASHLIMIT, type Hashlimit, takeHashlimit } from './has
 import { createLimit, type Limit, takeLimit } from './limit.ts';
 import type { Match, Rule } from './model.ts';
 import type { RulePacket } from './packet.ts';
-import type { RuleTable } from './table.ts';
+import { printRule } from './print-save.ts';
+import type { NumberedRule, RuleTable } from './table.ts';
 
 export interface Meter {
   /** One of the two is there. */
@@ -33,24 +34,42 @@ export interface EarlierMeters {
 /**
  * Meters for every limit and hashlimit of `table`, full unless they go on from `earlier`. A hashlimit goes on when its name does
  * (xt_hashlimit.c keeps tables by name). A limit goes on when its rule is the same object and the
- * backend is nft: legacy puts a whole new table into the kernel, and xt_limit.c begins each of its rules anew.
+ * backend is nft: legacy puts a whole new table into the kernel, and xt_limit.c begins each of its rules anew. Where nothing
+ * differs it puts none there, as when iptables-restore fills a chain with nothing.
  */
 export function createMeters(table: RuleTable, backend: Backend, earlier?: EarlierMeters): Meters {
   const list: Meter[] = [];
   const shared = hashlimitsOf(earlier);
-  const before = backend === 'nft' ? metersByRule(earlier) : null;
+  const before = metersByRule(earlier);
+  // Where nothing differs, rules may be other objects that say the same.
+  const same = earlier !== undefined && isSameTable(earlier.rules, table) ? earlier.rules : null;
   const first = new Int32Array(table.rules.length);
   for (const { id, rule } of table.rules) {
     first[id] = list.length;
-    const kept = before?.get(rule);
+    const old = same?.rules[id]!.rule ?? (backend === 'nft' ? rule : null);
+    const kept = old === null ? undefined : before.get(old);
     for (const [index, match] of rule.matches.filter(isMetered).entries()) {
-      const same = kept?.[index];
-      const meter = same?.limit ? same : createMeter(match, backend, shared);
+      const known = kept?.[index];
+      const meter = known?.limit ? known : createMeter(match, backend, shared);
       if (meter !== null) list.push(meter);
     }
   }
   return { list, first };
 }
+
+/** Whether two tables have the same chains, policies and rules. */
+function isSameTable(one: RuleTable, other: RuleTable): boolean {
+  if (one.rules.length !== other.rules.length || one.chains.size !== other.chains.size) return false;
+  const others = [...other.chains.values()];
+  return (
+    [...one.chains.values()].every(
+      ({ name, policy }, at) => name === others[at]!.name && policy === others[at]!.policy,
+    ) && one.rules.every(({ chain, rule }, id) => isSameRule(chain.name, rule, other.rules[id]!))
+  );
+}
+
+const isSameRule = (chain: string, rule: Rule, other: NumberedRule): boolean =>
+  chain === other.chain.name && (rule === other.rule || printRule(chain, rule) === printRule(chain, other.rule));
 
 /** Names and states of the hashlimits of a table. */
 function hashlimitsOf(earlier: EarlierMeters | undefined): Map<string, Hashlimit> {

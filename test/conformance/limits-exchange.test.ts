@@ -55,6 +55,13 @@ const FILLED = OTHER.chains[1]!;
 
 const CHANGES: readonly Change[] = [
   {
+    name: 'iptables-restore --noflush with nothing in it',
+    commands: [],
+    input: '*filter\nCOMMIT\n',
+    // Other objects that say the same.
+    table: (before) => withChains(before, (chain) => ({ ...chain, rules: chain.rules.map((rule) => ({ ...rule })) })),
+  },
+  {
     name: 'an empty chain and a jump to it in front',
     commands: [
       ['-N', 'other'],
