@@ -46,8 +46,8 @@ export function createMeters(table: RuleTable, backend: Backend, earlier?: Earli
   const first = new Int32Array(table.rules.length);
   for (const { id, rule } of table.rules) {
     first[id] = list.length;
-    const old = same?.rules[id]!.rule ?? (backend === 'nft' ? rule : null);
-    const kept = old === null ? undefined : before.get(old);
+    const old = same === null ? rule : same.rules[id]!.rule;
+    const kept = same === null && backend === 'legacy' ? undefined : before.get(old);
     for (const [index, match] of rule.matches.filter(isMetered).entries()) {
       const known = kept?.[index];
       const meter = known?.limit ? known : createMeter(match, backend, shared);

@@ -13,8 +13,11 @@ const UDP = 17;
 const CHECKSUM_AT: Readonly<Record<number, number>> = { [ICMP]: 2, [TCP]: 16, [UDP]: 6 };
 /** Offsets in an ICMP query: its identifier. */
 const IDENTIFIER = 4;
-/** Ports from here on are replaced by those from here on, as nf_nat_l4proto_unique_tuple has it; so are all of them here. */
-const UNPRIVILEGED = 1024;
+/** The lowest port that may take the place of `port`: privileged ones stay so (nf_nat_l4proto_unique_tuple). */
+const lowestFor = (port: number): number => {
+  if (port < 512) return 1;
+  return port < 1024 ? 600 : 1024;
+};
 
 interface Flow {
   /** Fingerprints of what the client said so far. */
@@ -67,8 +70,9 @@ export function learn(flows: Flows, step: FrameStep, events: readonly Event[]): 
     if (seen === null || !flow.prints.has(seen.fingerprint)) continue;
     const port = sourcePortAt(octets, packetAt(octets));
     if (port < 0 || word(octets, port) === before) continue;
+    const from = flow.protocol === ICMP ? 0 : lowestFor(before);
     before = word(octets, port);
-    drawn.push(flow.protocol === ICMP ? before : before - UNPRIVILEGED);
+    drawn.push(before - from);
   }
   flow.seen = before;
   return drawn;
