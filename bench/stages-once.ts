@@ -16,6 +16,7 @@ import { createEmulation } from '../src/dataplane/emulate/create.ts';
 import { finish, inject, tapNamed } from '../src/dataplane/emulate/journey.ts';
 import { judge } from '../src/dataplane/judge.ts';
 import { createDataplane } from '../src/dataplane/setup.ts';
+import { countCompiled } from '../src/dataplane/straight.ts';
 import { plan } from '../src/foundation/plan.ts';
 import { readFoundation } from '../src/foundation/read.ts';
 import { heap, reserve } from '../src/memory/arena.ts';
@@ -78,8 +79,10 @@ function judging(options: Partial<Options>, adds: boolean): Work {
     Object.assign(burst, { records });
     judge(dataplane, burst);
     if (!adds) return;
-    countRead(dataplane.counters, burst);
-    countVerdicts(dataplane.counters, burst, false);
+    if (!countCompiled(dataplane, burst)) {
+      countRead(dataplane.counters, burst);
+      countVerdicts(dataplane.counters, burst, false);
+    }
     flows.add(table, burst);
   };
 }

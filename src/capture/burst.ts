@@ -38,11 +38,10 @@ export interface RecordBurst {
 const EMPTY = new Uint8Array(0);
 const ROWS = BURST_CAPACITY;
 /** Octets of one row in the columns that compiled code reads. */
-const ROW_OCTETS = 22;
+const ROW_OCTETS = 46;
 
 /**
- * An empty burst. The columns at, end, originalLength, linkType and time stand one behind the other in `arena`, for
- * straight.wat.
+ * An empty burst. Its columns stand one behind the other in `arena`, in the order of `native/layout.h`.
  */
 export function create(arena: Arena = heap): RecordBurst {
   const { buffer, offset } = arena.allocate(ROWS * ROW_OCTETS);
@@ -55,10 +54,10 @@ export function create(arena: Arena = heap): RecordBurst {
     originalLength: new Uint32Array(buffer, offset + ROWS * 8, ROWS),
     linkType: new Uint16Array(buffer, offset + ROWS * 12, ROWS),
     time: new Float64Array(buffer, offset + ROWS * 14, ROWS),
-    interfaceIndex: new Uint32Array(ROWS),
-    file: new Uint32Array(ROWS),
-    packet: new Float64Array(ROWS),
-    offset: new Float64Array(ROWS),
+    interfaceIndex: new Uint32Array(buffer, offset + ROWS * 22, ROWS),
+    file: new Uint32Array(buffer, offset + ROWS * 26, ROWS),
+    packet: new Float64Array(buffer, offset + ROWS * 30, ROWS),
+    offset: new Float64Array(buffer, offset + ROWS * 38, ROWS),
   };
 }
 

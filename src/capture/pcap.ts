@@ -12,6 +12,7 @@
 import { BURST_CAPACITY, type RecordBurst } from './burst.ts';
 import { type Chunk, more } from './chunk.ts';
 import { CaptureError } from './error.ts';
+import { createLocating, type Locating, locateOn } from './locating.ts';
 import { create as createNotes } from './notes.ts';
 import { damaged, EXACT_NANOSECONDS, lend, MAXIMUM_CAPTURED_LENGTH, type Reading } from './reading.ts';
 
@@ -51,6 +52,8 @@ export interface Pcap extends Reading {
   readonly scale: number;
   epochSeconds: number;
   epochFraction: number;
+  /** Compiled code for records of this file; null without it. */
+  readonly locating: Locating | null;
 }
 
 const MAGICS: readonly number[] = [MAGIC_MICROSECONDS, MAGIC_NANOSECONDS, MAGIC_MODIFIED];
@@ -96,6 +99,10 @@ export async function open(chunk: Chunk, file: number): Promise<Pcap> {
     statedSnapLength === 0 || statedSnapLength > MAXIMUM_CAPTURED_LENGTH ? MAXIMUM_CAPTURED_LENGTH : statedSnapLength;
   const nanoseconds = magic === MAGIC_NANOSECONDS;
   const linkType = network & 0xffff;
+  const recordHeaderLength = magic === MAGIC_MODIFIED ? MODIFIED_RECORD_HEADER_LENGTH : RECORD_HEADER_LENGTH;
+  const lengths = lengthOrder(major, minor);
+  const scale = nanoseconds ? 1 : 1000;
+  const format = { littleEndian, recordHeaderLength, snapLength, linkType, scale };
   chunk.at = FILE_HEADER_LENGTH;
   chunk.need = 1;
   return {
@@ -122,14 +129,11 @@ export async function open(chunk: Chunk, file: number): Promise<Pcap> {
     packets: 0,
     lastTime: 0,
     damage: null,
-    littleEndian,
-    recordHeaderLength: magic === MAGIC_MODIFIED ? MODIFIED_RECORD_HEADER_LENGTH : RECORD_HEADER_LENGTH,
-    lengths: lengthOrder(major, minor),
-    snapLength,
-    linkType,
-    scale: nanoseconds ? 1 : 1000,
+    ...format,
+    lengths,
     epochSeconds: 0,
     epochFraction: 0,
+    locating: lengths === IN_ORDER ? createLocating(chunk.arena, file, format) : null,
   };
 }
 
@@ -167,9 +171,9 @@ function locate(pcap: Pcap, burst: RecordBurst): number {
   if (pcap.epochNanoseconds === null && end - chunk.at >= RECORD_HEADER_LENGTH) fixEpoch(pcap);
   const { epochSeconds, epochFraction } = pcap;
   const first = pcap.packets + 1;
+  let row = pcap.locating === null ? 0 : locateOn(pcap.locating, chunk, burst, pcap);
   let lastTime = pcap.lastTime;
   let at = chunk.at;
-  let row = 0;
   let why = FULL;
   while (row < BURST_CAPACITY) {
     if (end - at < recordHeaderLength) {
@@ -221,7 +225,7 @@ function locate(pcap: Pcap, burst: RecordBurst): number {
   }
   chunk.at = at;
   pcap.lastTime = lastTime;
-  pcap.packets += row;
+  pcap.packets = first - 1 + row;
   burst.count = row;
   return why;
 }

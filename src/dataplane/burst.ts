@@ -72,7 +72,7 @@ const SAID_OCTETS = 4;
 
 /**
  * The columns that are 0 until something is known stand one behind the other, then those that are -1, so that two fills put
- * a burst back: 17 fills of a column each took 4 to 8 ns a packet. straight.wat knows where each of them stands.
+ * a burst back: 17 fills of a column each took 4 to 8 ns a packet. native/layout.h knows where each of them stands.
  */
 export function create(records?: RecordBurst, arena: Arena = heap): Burst {
   const { buffer, offset: zero } = arena.allocate(ROWS * (ZERO_OCTETS + MINUS_OCTETS + SAID_OCTETS));

@@ -330,8 +330,6 @@ export function confirm(table: Conntrack, now: number): boolean {
   const words = table.words;
   words[at + STATE] = table.state;
   words[at + STREAM_FROM] = ((now / MILLISECOND) | 0) + UDP_STREAM_AFTER;
-  words[at + TALLY] = 0;
-  words[at + TALLY + BACK] = 0;
   if (table.windows !== null) table.windows.set(table.pendingWindow, slot * ENTRY_WINDOW_WORDS);
   table.times[slot * ENTRY_DOUBLES + EXPIRES] = now + table.timeout;
   table.slot = slot;
@@ -392,6 +390,15 @@ function enlist({ index, mask, words }: Conntrack, slot: number): void {
   index[place] = (hashed & INDEX_HASH) | (slot + 1);
 }
 
+/** Put all entries into an empty index. */
+function enlistAll(table: Conntrack): void {
+  const { arena, place, indexPlace, mask, used } = table;
+  const { memory, loops } = arena;
+  if (loops !== null && place.buffer === memory?.buffer && indexPlace.buffer === memory.buffer)
+    loops.reindex(place.offset, indexPlace.offset, mask, used);
+  else for (let slot = 0; slot < used; slot++) enlist(table, slot);
+}
+
 const hasRoom = (table: Conntrack): boolean => table.used < table.capacity;
 
 /** Room for one more connection. At the limit, expired ones are looked for once a second, not for every packet. */
@@ -418,7 +425,7 @@ function grow(table: Conntrack, now: number, keepRefusals: boolean): boolean {
   table.refusals = refusals;
   if (capacity !== table.capacity) move(table, capacity);
   else table.index.fill(0);
-  for (let slot = 0; slot < table.used; slot++) enlist(table, slot);
+  enlistAll(table);
   table.moves += 1;
   return true;
 }

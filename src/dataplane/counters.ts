@@ -4,6 +4,7 @@
  * `read = forward + deliver + reject + drop + malformed + unsupported + observed`, once no fragment is held any more.
  * The program checks its own sums with `reconcile`.
  */
+import { type Arena, heap, type Place } from '../memory/arena.ts';
 import { type Burst, HELD, NOTE } from './burst.ts';
 import { REASONS, VERDICT_NAMES } from './verdict.ts';
 
@@ -19,16 +20,32 @@ export interface Counters {
   held: number;
   /** Indexed by the bit number of NOTE. */
   readonly notes: Float64Array;
+  /** Where the sums are, and two more in front of them, which `count` of `straight.ts` takes over: octets and held. */
+  readonly place: Place;
+  readonly fresh: Float64Array;
 }
 
-export const create = (): Counters => ({
-  read: 0,
-  octets: 0,
-  verdicts: new Float64Array(VERDICT_NAMES.length),
-  reasons: new Float64Array(REASONS.length),
-  held: 0,
-  notes: new Float64Array(8),
-});
+/** Doubles for each part, as in `native/layout.h`. */
+const FRESH = 2;
+const VERDICTS = 8;
+const REASONS_ROOM = 128;
+const NOTES = 8;
+
+export function create(arena: Arena = heap): Counters {
+  const place = arena.allocate((FRESH + VERDICTS + REASONS_ROOM + NOTES) * 8);
+  const doubles = (from: number, length: number): Float64Array =>
+    new Float64Array(place.buffer, place.offset + from * 8, length);
+  return {
+    read: 0,
+    octets: 0,
+    verdicts: doubles(FRESH, VERDICT_NAMES.length),
+    reasons: doubles(FRESH + VERDICTS, REASONS.length),
+    held: 0,
+    notes: doubles(FRESH + VERDICTS + REASONS_ROOM, NOTES),
+    place,
+    fresh: doubles(0, FRESH),
+  };
+}
 
 /** Count the rows of a burst that came from a capture. */
 export function countRead(counters: Counters, burst: Burst): void {

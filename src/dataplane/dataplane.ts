@@ -100,7 +100,7 @@ export function create(
     connections,
     straight: straightOf(cells, judged, directory, instanceInterfaces, options),
     fragments: fragments.create(),
-    counters: counters.create(),
+    counters: counters.create(options.arena),
     late: [],
     logs: options.keepLogs === true ? logRecords.create() : null,
     layers: stack.create(),

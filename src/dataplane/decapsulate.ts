@@ -25,6 +25,8 @@ const LOOPBACK_NETWORK = 127;
 const FIRST_MULTICAST = 0xe0000000;
 const FIRST_RESERVED = 0xf0000000;
 const LIMITED_BROADCAST = 0xffffffff;
+/** 224.0.0.1, the group that every interface has joined. */
+const ALL_HOSTS = 0xe0000001;
 /** The bit of a MAC address that makes it a group's, as a factor: it sits above what a 32-bit operation can see. */
 const GROUP_BIT = 2 ** 40;
 const VXLAN_FLAGS_OF_LINUX = 0x88;
@@ -84,7 +86,7 @@ export function ipv4Source(source: number, cell: Cell): number {
 export function routing(view: DataView, stack: Stack, cell: Cell): number {
   const source = ipv4.source(view, stack.network);
   const destination = ipv4.destination(view, stack.network);
-  if (source === 0 && destination !== LIMITED_BROADCAST) return REASON.IP4_INVALID_SOURCE;
+  if (source === 0 && !isForAll(destination)) return REASON.IP4_INVALID_SOURCE;
   if (destination === 0) return REASON.IP4_INVALID_DESTINATION;
   const refused = ipv4Source(source, cell);
   return refused === ACCEPTED ? ipv4Options(view, stack.network) : refused;
@@ -143,3 +145,6 @@ const isOwn = (address: number, cell: Cell): boolean =>
 /** The broadcast address of the overlay. */
 export const broadcastOf = ({ overlay }: Cell): number =>
   overlay.prefixLength === 32 ? overlay.address : (overlay.address | (0xffffffff >>> overlay.prefixLength)) >>> 0;
+
+/** Whether every host has what comes to `address`, whoever sends it: even one that does not know its own address yet. */
+export const isForAll = (address: number): boolean => address === LIMITED_BROADCAST || address === ALL_HOSTS;

@@ -8,9 +8,10 @@
  */
 
 import { heap } from '../memory/arena.ts';
+import { type Comparison, compared } from '../rules/compared.ts';
 import { compile } from '../rules/compile.ts';
 import { sumOf } from '../rules/counted.ts';
-import { createCounters, type TableCounters } from '../rules/evaluator.ts';
+import { createCounters, type Evaluator, type TableCounters } from '../rules/evaluator.ts';
 import type { Rule, Ruleset } from '../rules/model.ts';
 import type { NumberedRule } from '../rules/table.ts';
 import { type Cell, inForce } from './cell.ts';
@@ -18,14 +19,25 @@ import * as conntrack from './conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
 import { filterOf } from './setup.ts';
 
-/** Put `ruleset` in the place of the rules of `cell`. Throws ChainError and changes nothing when its chains do not fit together. */
-export function exchange(dataplane: Dataplane, cell: Cell, ruleset: Ruleset): void {
+/** What the rules of a cell are held against while they are in force. */
+export interface Beside {
+  readonly before: Ruleset;
+  readonly after: Ruleset;
+  readonly comparison: Comparison;
+}
+
+/**
+ * Put `ruleset` in the place of the rules of `cell`; with `beside`, the general way alone asks them, and counts what differs. Throws
+ * ChainError and changes nothing when its chains do not fit together.
+ */
+export function exchange(dataplane: Dataplane, cell: Cell, ruleset: Ruleset, beside: Beside | null = null): void {
   const { filter } = cell;
-  const fresh = compile(filterOf(ruleset), dataplane.interfaces, {
+  const compiled = compile(filterOf(ruleset), dataplane.interfaces, {
     backend: filter.backend,
     arena: dataplane.options.arena ?? heap,
     earlier: { rules: filter.rules, meters: filter.meters },
   });
+  const fresh = beside === null ? compiled : heldAgainst(dataplane, compiled, beside);
   const next = inForce(fresh);
   const places = placesOf(cell, fresh.rules.rules);
   cell.earlier = keptCounters(cell, next.filter);
@@ -33,6 +45,12 @@ export function exchange(dataplane: Dataplane, cell: Cell, ruleset: Ruleset): vo
   Object.assign(cell, next);
   filter.release();
   conntrack.forget(dataplane.connections, cell.index);
+}
+
+function heldAgainst({ interfaces }: Dataplane, real: Evaluator, { before, after, comparison }: Beside): Evaluator {
+  const { backend } = real;
+  const [old, next] = [before, after].map((each) => compile(filterOf(each), interfaces, { backend }));
+  return compared(real, old!, next!, comparison);
 }
 
 /** Places of the new rules in `cell.known`, which gets those that were never there. */

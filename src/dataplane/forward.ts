@@ -19,7 +19,7 @@ import { type Burst, NOTE } from './burst.ts';
 import { type Cell, reasonOf } from './cell.ts';
 import * as conntrack from './conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
-import { ACCEPTED, broadcastOf, routing } from './decapsulate.ts';
+import { ACCEPTED, broadcastOf, isForAll, routing } from './decapsulate.ts';
 import { keepArrived } from './log/keep.ts';
 import { isPickUp } from './tcp-state.ts';
 import { show } from './track-windows.ts';
@@ -140,7 +140,7 @@ export function forward(
   const way = route(dataplane, cell, packet.destination, instance);
   if (cell.asksAddressTypes) setAddressTypes(dataplane, cell, way);
   if (way === ROUTE.NOT_FORWARDED) {
-    notForwarded(dataplane, burst, i, cell);
+    notForwarded(dataplane, burst, i, cell, view, stack);
   } else if (way === ROUTE.LOCAL) {
     input(dataplane, burst, i, cell);
     if (dataplane.outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 0);
@@ -153,14 +153,18 @@ export function forward(
   }
 }
 
-/** Broadcasts reach INPUT, where nobody listens; groups and loopback addresses end in routing. */
-function notForwarded(dataplane: Dataplane, burst: Burst, i: number, cell: Cell): void {
+/**
+ * Broadcasts and what is for the group of all hosts reach INPUT, which remembers them, though nobody listens; other groups and
+ * loopback addresses end in routing.
+ */
+function notForwarded(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, view: DataView, stack: Stack): void {
   const { packet, outcome } = dataplane;
-  const isBroadcast = packet.destination === broadcastOf(cell) || packet.destination === 0xffffffff;
-  if (isBroadcast) {
+  if (packet.destination === broadcastOf(cell) || isForAll(packet.destination)) {
     packet.outInterface = 0;
     cell.filter.evaluate(cell.inputChain, packet, outcome);
-    if (!ruled(dataplane, burst, i, cell)) return;
+    if (outcome.logCount !== 0) keepArrived(dataplane, cell, view, stack, 0);
+    if (ruled(dataplane, burst, i, cell)) remember(dataplane, burst, i, VERDICT.DROP, REASON.HOST_BROADCAST);
+    return;
   }
   const isLoopback = packet.destination >>> 24 === LOOPBACK;
   decide(burst, i, VERDICT.DROP, isLoopback ? REASON.IP4_LOCALNET : REASON.HOST_BROADCAST);

@@ -74,16 +74,16 @@ function judgePiece(
   from: number,
   to: number,
 ): void {
-  const { at, run, touch } = straight;
+  const { at, loops } = straight;
   let moves = -1;
   let i = from;
   for (;;) {
     // What only TypeScript does may take several rows, or all that are left.
     while (i < to && !bindTables(straight, cell, dataplane)) judgeRow(dataplane, burst, i++);
     if (i === to) return;
-    if (dataplane.connections.moves !== moves) dataplane.touched = touch(at, i, to);
+    if (dataplane.connections.moves !== moves) dataplane.touched = loops.touch(at, i, to);
     moves = dataplane.connections.moves;
-    i = run(at, i, to);
+    i = loops.run(at, i, to);
     takeBack(straight, dataplane);
     if (i === to) return;
     judgeRow(dataplane, burst, i++);

@@ -1,5 +1,5 @@
 /**
- * The straight way in compiled code: `straight.wat` over the same columns, entries and sums that `plain.ts` works on.
+ * The straight way in compiled code: the loops of `native/` over the same columns, entries and sums that `plain.ts` works on.
  *
  * A dataplane has it when its arena is one memory and one cell is judged. `judge` hands a burst over, and gets back the first
  * row that compiled code leaves to TypeScript. Measured on captures of 1,000,000 frames: see docs/dataplane.md.
@@ -7,33 +7,36 @@
 import { BURST_CAPACITY } from '../capture/burst.ts';
 import { type Directory, firstSlot } from '../foundation/directory.ts';
 import { HOST_VETH_ADDRESS } from '../foundation/lease.ts';
-import { type Arena, assembly, type Memory, wordsOf } from '../memory/arena.ts';
+import { type Arena, type Place, wordsOf } from '../memory/arena.ts';
+import type { Loops, Memory } from '../memory/loops.ts';
+import { RULE_VERDICT } from '../rules/packet.ts';
 import type { Plan } from '../rules/plan.ts';
+import { WAY_LIMIT } from '../rules/ways.ts';
 import type { Burst } from './burst.ts';
 import type { Cell } from './cell.ts';
 import type { Dataplane } from './dataplane.ts';
-import { STRAIGHT_CODE } from './straight-code.ts';
 import { flagsAreValid, SEGMENT, segmentOf, TCP_TIMEOUTS, transition } from './tcp-state.ts';
+import { REASON } from './verdict.ts';
 
 export interface Straight {
   readonly arena: Arena;
   readonly memory: Memory;
-  /** Address of the control block, and the block itself; straight.wat says what its words are. */
+  /** Address of the control block, and the block itself; `native/layout.h` says what its words are. */
   readonly at: number;
   readonly control: Int32Array;
-  readonly touch: (control: number, from: number, to: number) => number;
-  readonly run: (control: number, from: number, to: number) => number;
-  readonly tally: (control: number) => number;
+  readonly loops: Loops;
   /** What `tally` lists; there is room for two words per row. */
   readonly notes: Int32Array;
   /** The burst that the control block is about, once all its rows are judged; else null. */
   burst: Burst | null;
-  /** The plan that the control block is about. */
+  /** The plan that the control block is about, and where the reasons of its rules are. */
   plan: Plan | null;
+  reasons: Place | null;
+  reasonsLength: number;
 }
 
+// Indexes of the words of a control block, `struct control` of native/layout.h.
 const CONTROL_WORDS = 64;
-// Indexes of the words.
 const RECORDS = 0;
 const BURST = 1;
 const FRAMES = 2;
@@ -78,27 +81,29 @@ const SINGLES = 40;
 const WAYS = 41;
 const VTEP_INTERFACE = 42;
 const WALKS = 43;
+const REASONS = 44;
+const POLICY_REASON = 45;
+const POLICY_VERDICT = 46;
+const WAY_ROOM = 47;
+const STEP_ROOM = 48;
+const FLOWS_MASK = 49;
+const FLOWS_USED = 50;
+const FLOWS_ROOM = 51;
+const FLOWS_LIMIT = 52;
+const FLOWS_OVERFLOW = 53;
+const ENDS = 54;
+const ENDS_MASK = 55;
+const LOOKUPS = 56;
+const RULES_STAY = 57;
+const COUNTERS = 58;
 
-/** Compiled once, so that what V8 learns of it serves every dataplane; null on a machine without the instructions. */
-let compiled: object | null | undefined;
-
-function moduleOf(): object | null {
-  if (compiled !== undefined) return compiled;
-  try {
-    compiled = new assembly.Module(Uint8Array.from(atob(STRAIGHT_CODE), (letter) => letter.charCodeAt(0)));
-  } catch {
-    compiled = null;
-  }
-  return compiled;
-}
+/** Octets of what `tally` notes of a row. */
+const LOOKUP_OCTETS = 32;
 
 /** Compiled code over the memory of `arena`; null when there is none. */
 export function createStraight(arena: Arena): Straight | null {
-  const { memory } = arena;
-  const module = memory === null ? null : moduleOf();
-  if (memory === null || module === null) return null;
-  const instance = new assembly.Instance(module, { tagplane: { memory } });
-  const { touch, run, tally } = instance.exports as unknown as Pick<Straight, 'touch' | 'run' | 'tally'>;
+  const { memory, loops } = arena;
+  if (memory === null || loops === null) return null;
   const { buffer, offset } = arena.allocate(CONTROL_WORDS * 4);
   const control = new Int32Array(buffer, offset, CONTROL_WORDS);
   const octets = (list: readonly number[]): number => {
@@ -113,18 +118,19 @@ export function createStraight(arena: Arena): Straight | null {
   control[TIMEOUTS] = timeouts.offset;
   const notes = arena.allocate(BURST_CAPACITY * 8);
   control[NOTES] = notes.offset;
+  control[LOOKUPS] = arena.allocate(BURST_CAPACITY * LOOKUP_OCTETS).offset;
   control[LOOKED] = arena.allocate(BURST_CAPACITY * 8).offset;
   return {
     arena,
     memory,
     at: offset,
     control,
-    touch,
-    run,
-    tally,
+    loops,
     notes: new Int32Array(notes.buffer, notes.offset, BURST_CAPACITY),
     burst: null,
     plan: null,
+    reasons: null,
+    reasonsLength: 0,
   };
 }
 
@@ -165,26 +171,30 @@ export function bindCell(
   control[META] = 0x80000000 | (cell.index << 16);
   control[VTEP_INTERFACE] = cell.vtepInterface;
   const containers = directory.instances.map((instance, index) => ({ instance, index }));
-  bindContainers(
-    straight,
+  const table = bindPairs(
+    straight.arena,
     containers
       .filter(({ index }) => directory.instanceCell[index] === cell.index)
       .map(({ instance, index }) => [instance.address, interfaces[index]!]),
   );
+  control[CONTAINERS] = table.byteOffset;
+  control[CONTAINERS_MASK] = table.length / 2 - 1;
 }
 
-/** A table from address to interface, open addressing: two words a place, the second 0 where it is free. */
-function bindContainers({ arena, control }: Straight, containers: readonly (readonly [number, number])[]): void {
+/**
+ * A table from addresses to numbers for compiled code, open addressing: two words a place, the second the number plus 1, or 0
+ * where the place is free. Of two numbers for an address the first one stays.
+ */
+export function bindPairs(arena: Arena, pairs: readonly (readonly [number, number])[]): Int32Array<ArrayBuffer> {
   let places = 8;
-  while (places < containers.length * 2) places *= 2;
+  while (places < pairs.length * 2) places *= 2;
   const table = wordsOf(arena, places * 2);
-  for (const [address, number] of containers) {
+  for (const [address, number] of pairs) {
     let place = firstSlot(address, places - 1);
-    while (table[place * 2 + 1] !== 0) place = (place + 1) & (places - 1);
-    table.set([address, number + 1], place * 2);
+    while (table[place * 2 + 1] !== 0 && table[place * 2] !== (address | 0)) place = (place + 1) & (places - 1);
+    if (table[place * 2 + 1] === 0) table.set([address, number + 1], place * 2);
   }
-  control[CONTAINERS] = table.byteOffset;
-  control[CONTAINERS_MASK] = places - 1;
+  return table;
 }
 
 /** Hand `burst` over. False when something of it is not where compiled code can reach it. */
@@ -224,6 +234,8 @@ export function bindTables(straight: Straight, cell: Cell, dataplane: Dataplane)
   control[WAY_SLOTS] = ways.slots.byteOffset;
   control[WAY_MASK] = ways.slots.length - 1;
   control[WAYS] = ways.size;
+  control[WAY_ROOM] = Math.min(ways.starts.length - 2, WAY_LIMIT);
+  control[STEP_ROOM] = ways.words.length;
   return true;
 }
 
@@ -251,6 +263,7 @@ function isWithin(
 function bindPlan(straight: Straight, cell: Cell, plan: Plan): void {
   const { control } = straight;
   straight.plan = plan;
+  bindReasons(straight, cell);
   control[WALKS] = Number(!cell.asksAddressTypes);
   control[TUPLES] = plan.tuples;
   control[TUPLE_TABLE] = plan.tupleTable.byteOffset;
@@ -262,18 +275,75 @@ function bindPlan(straight: Straight, cell: Cell, plan: Plan): void {
   control[SINGLES] = plan.ways.singles.byteOffset;
 }
 
-/** Tell the table of connections what compiled code has put into it. */
-export function takeBack({ control }: Straight, { connections }: Dataplane): void {
+/** What the rules' verdicts are called, and what the policy of FORWARD says. */
+function bindReasons(straight: Straight, { reasons, filter, places }: Cell): void {
+  const { arena, control } = straight;
+  if (straight.reasons !== null) arena.release(straight.reasons, straight.reasonsLength);
+  const place = arena.allocate(reasons.length);
+  new Uint8Array(place.buffer, place.offset, reasons.length).set(reasons);
+  straight.reasons = place;
+  straight.reasonsLength = reasons.length;
+  const accepts = filter.rules.chains.get('FORWARD')?.policy !== 'DROP';
+  control[REASONS] = place.offset;
+  control[POLICY_REASON] = accepts ? REASON.CHAIN_ACCEPT : REASON.CHAIN_DROP;
+  control[POLICY_VERDICT] = accepts ? RULE_VERDICT.ACCEPT : RULE_VERDICT.DROP;
+  control[RULES_STAY] = Number(places === null);
+}
+
+/** Tell the tables what compiled code has put into them. */
+export function takeBack({ control, plan }: Straight, { connections }: Dataplane): void {
   connections.used = control[USED]!;
   connections.refusals = control[REFUSALS]!;
+  plan!.ways.size = control[WAYS]!;
+}
+
+/** Count the rows of `burst`. False, and nothing done, when it is not the one that compiled code judged last. */
+export function countCompiled({ straight, counters }: Dataplane, burst: Burst): boolean {
+  if (straight === null || straight.burst !== burst || counters.place.buffer !== straight.memory.buffer) return false;
+  const { control, loops, at } = straight;
+  const { fresh } = counters;
+  control[COUNTERS] = counters.place.offset;
+  loops.count(at);
+  counters.read += burst.records.count;
+  counters.octets += fresh[0]!;
+  counters.held += fresh[1]!;
+  fresh.fill(0);
+  return true;
+}
+
+/** Rows of flows that `tally` adds to and opens. */
+export interface FlowRows {
+  readonly place: Place;
+  readonly mask: number;
+  /** Sign of their tallies. */
+  readonly sign: number;
+  /** Rows in use, and packets that found no row of their own. */
+  rows: number;
+  overflow: number;
 }
 
 /**
- * Add the rows of the burst that was judged last to the flows at `flows`, and list those that must be looked up in `notes`.
- * Gives how many these are.
+ * Add the rows of the burst that was judged last to their flows, and list in `notes` those that are left: the table would have to
+ * grow beyond `room` rows, or the packet is none of TCP or UDP. Gives how many these are. `ends` is a table of `bindPairs`.
  */
-export function tally({ control, tally: run, at }: Straight, flows: number, sign: number): number {
-  control[FLOWS] = flows;
-  control[SIGN] = sign;
-  return run(at);
+export function tally(
+  { control, loops, at }: Straight,
+  flows: FlowRows,
+  room: number,
+  limit: number,
+  ends: Int32Array<ArrayBuffer>,
+): number {
+  control[FLOWS] = flows.place.offset;
+  control[FLOWS_MASK] = flows.mask;
+  control[SIGN] = flows.sign;
+  control[FLOWS_USED] = flows.rows;
+  control[FLOWS_ROOM] = room;
+  control[FLOWS_LIMIT] = limit;
+  control[FLOWS_OVERFLOW] = 0;
+  control[ENDS] = ends.byteOffset;
+  control[ENDS_MASK] = ends.length / 2 - 1;
+  const left = loops.tally(at);
+  flows.rows = control[FLOWS_USED]!;
+  flows.overflow += control[FLOWS_OVERFLOW];
+  return left;
 }

@@ -183,14 +183,22 @@ const stateOf = (table: Conntrack, slot: number): number =>
   table.windows![slot * ENTRY_WINDOW_WORDS + WORD.STATUS]! & STATUS_FIELD.STATE;
 
 /**
+ * The host answers the packet that was tracked last with an ICMP error: it belongs to the packet's connection, in the other
+ * direction (nf_conntrack_attach).
+ */
+export function relate(table: Conntrack): void {
+  table.ctstate = CTSTATE.RELATED;
+  table.reply = 1 - table.reply;
+  table.pending = false;
+}
+
+/**
  * The host resets the TCP connection of the packet that was tracked last: the reset belongs to it, in the other direction, and
  * it closes if it is confirmed (nf_conntrack_attach, nf_conntrack_tcp_set_closing).
  */
 export function attach(table: Conntrack, now: number): void {
+  relate(table);
   const { windows, slot } = table;
-  table.ctstate = CTSTATE.RELATED;
-  table.reply = 1 - table.reply;
-  table.pending = false;
   if (windows === null || slot < 0 || stateOf(table, slot) === TCP_STATE.CLOSE) return;
   const at = slot * ENTRY_WINDOW_WORDS + WORD.STATUS;
   windows[at] = (windows[at]! & ~STATUS_FIELD.STATE) | TCP_STATE.CLOSE;

@@ -7,6 +7,7 @@ import { PROTOCOL } from '../wire/protocol.ts';
 import type { Stack } from '../wire/stack.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
+import { passOptions } from '../wire/walk.ts';
 
 /** Octets of an ICMP header up to its identifier. */
 const ICMP_IDENTIFIER_END = 6;
@@ -33,11 +34,16 @@ function readable(stack: Stack, at: number, protocol: number): number {
 
 const isTransport = (fault: Fault): boolean => fault >= FAULT.UDP_SHORT && fault <= FAULT.TCP_OPTION_BEYOND_HEADER;
 
+const isOptions = (fault: Fault): boolean =>
+  fault === FAULT.IPV4_OPTION_LENGTH_BELOW_2 || fault === FAULT.IPV4_OPTION_BEYOND_HEADER;
+
 /**
  * Read the IPv4 packet at `stack.network`. Interfaces, marks, states and time are the caller's. For ICMP queries
- * `sourcePort` is the identifier, which is what connection tracking tells exchanges apart by.
+ * `sourcePort` is the identifier, which is what connection tracking tells exchanges apart by. Options that do not fit are no
+ * fault yet: they are looked at behind PREROUTING (ip_rcv_options), so `stack` goes on to the transport header.
  */
 export function read(view: DataView, stack: Stack, packet: RulePacket): void {
+  if (isOptions(stack.fault)) passOptions(view, stack);
   const network = stack.network;
   const transport = stack.transport < 0 ? refusedTransport(stack) : stack.transport;
   const protocol = ipv4.protocol(view, network);

@@ -7,12 +7,12 @@
  * stand first in FORWARD; the chain is filled by one iptables-restore; the jump to the old chain goes, and the chain with it.
  * Security groups go the same way through a candidate chain, one container after the other, which then takes the old one's name.
  *
- * A restart with pre-start (cmd/pre-start/main.go) leaves filter without a rule, and policies ACCEPT. The agent then writes its
- * chain of policies again, since it remembers none; what CNI wrote stays gone.
+ * A restart with pre-start (cmd/pre-start/main.go) leaves filter and nat without a rule, and policies ACCEPT; mangle stays. The
+ * agent then writes its chain of policies again, since it remembers none; what CNI wrote, host ports too, stays gone.
  *
  * Times are nanoseconds since the epoch that the caller counts from.
  */
-import type { Chain, Rule, Ruleset } from '../rules/model.ts';
+import type { Chain, Rule, Ruleset, Table } from '../rules/model.ts';
 import { asgChainName, chainName } from './chain-names.ts';
 import type { Foundation } from './model.ts';
 import { plan } from './plan.ts';
@@ -37,13 +37,20 @@ export type ControlEvent =
   /** The agent is started anew at `at`, its pre-start first. */
   | { readonly kind: 'restart'; readonly at: number };
 
+/** The time in which old and new rules are both there, and the rules on both sides of it. */
+export interface Window {
+  readonly before: Ruleset;
+  /** Those that the agent is on its way to, even where it is stopped before. */
+  readonly after: Ruleset;
+}
+
 export interface RulesChange {
   readonly at: number;
   readonly cell: string;
   /** What was done, for people. */
   readonly what: string;
-  /** 1 while old and new rules are both there. */
-  readonly window: 0 | 1;
+  /** The same object for all steps of one window; null for a change that leaves nothing half done. */
+  readonly window: Window | null;
   /** The rules from `at` on. Rules that stay are the same objects. */
   readonly ruleset: Ruleset;
 }
@@ -113,12 +120,23 @@ const textOf = ({ rules }: Chain): string =>
   JSON.stringify(rules.map(({ ip, matches, target }) => [ip, matches, target]));
 
 /** Write a step down, unless the agent was stopped before. */
-function write(agent: Agent, at: number, until: number, what: string, window: 0 | 1, chains: readonly Chain[]): void {
+function write(
+  agent: Agent,
+  at: number,
+  until: number,
+  what: string,
+  window: Window | null,
+  chains: readonly Chain[],
+): void {
   if (at >= until) return;
-  const tables = agent.ruleset.tables.map((table) => (table.name === 'filter' ? { ...table, chains } : table));
-  agent.ruleset = { ...agent.ruleset, tables };
+  agent.ruleset = withFilter(agent.ruleset, chains);
   agent.changes.push({ at, cell: agent.cell, what, window, ruleset: agent.ruleset });
 }
+
+const withFilter = (ruleset: Ruleset, chains: readonly Chain[]): Ruleset => ({
+  ...ruleset,
+  tables: ruleset.tables.map((table) => (table.name === 'filter' ? { ...table, chains } : table)),
+});
 
 function policies(
   agent: Agent,
@@ -157,13 +175,14 @@ function replace(
   const chains = filterChains(agent.ruleset).map((chain) =>
     chain.name === parent ? { ...chain, rules: [jump, ...chain.rules] } : chain,
   );
-  write(agent, inserted, until, `${fresh.name} inserted, empty`, 1, withChain(chains, { ...fresh, rules: [] }));
-  write(agent, filled, until, `${fresh.name} filled`, 1, withChain(chains, fresh));
   const kept = (rule: Rule): boolean => rule.target.kind !== 'jump' || !isOld(rule.target.chain);
   const left = withChain(chains, fresh)
     .filter(({ name }) => !isOld(name))
     .map((chain) => (chain.name === parent ? { ...chain, rules: chain.rules.filter(kept) } : chain));
-  write(agent, agent.idle, until, `old chain removed, ${fresh.name} alone`, 0, left);
+  const window = { before: agent.ruleset, after: withFilter(agent.ruleset, left) };
+  write(agent, inserted, until, `${fresh.name} inserted, empty`, window, withChain(chains, { ...fresh, rules: [] }));
+  write(agent, filled, until, `${fresh.name} filled`, window, withChain(chains, fresh));
+  write(agent, agent.idle, until, `old chain removed, ${fresh.name} alone`, null, left);
 }
 
 /** `chains` with `added` among those of users, which stand by name. */
@@ -209,14 +228,24 @@ function enforceGroups(agent: Agent, handle: string, chain: Chain, begin: number
     return [{ ...one, rules }];
   });
   agent.idle += agent.timing.remove;
-  write(agent, agent.idle, until, `${candidate.name} renamed to ${chain.name}`, 0, withChain(renamed, chain));
+  write(agent, agent.idle, until, `${candidate.name} renamed to ${chain.name}`, null, withChain(renamed, chain));
 }
+
+/** A table as pre-start leaves it: built-in chains alone, without rules. */
+const flushed = (table: Table): Table => ({
+  ...table,
+  chains: table.chains
+    .filter(({ policy }) => policy !== null)
+    .map((chain): Chain => ({ ...chain, policy: 'ACCEPT', rules: [] })),
+});
 
 /** `until` is when the next restart comes; `queue` are all events. */
 function restart(agent: Agent, at: number, queue: readonly ControlEvent[], until: number): void {
-  const builtIn = filterChains(agent.ruleset).filter(({ policy }) => policy !== null);
-  const empty = builtIn.map((chain): Chain => ({ ...chain, policy: 'ACCEPT', rules: [] }));
-  write(agent, at, Number.POSITIVE_INFINITY, 'flushed by pre-start: everything is accepted', 0, empty);
+  const tables = agent.ruleset.tables.map((table) => (table.name === 'nat' ? flushed(table) : table));
+  agent.ruleset = { ...agent.ruleset, tables };
+  const filter = tables.find(({ name }) => name === 'filter');
+  const empty = filter === undefined ? [] : flushed(filter).chains;
+  write(agent, at, Number.POSITIVE_INFINITY, 'flushed by pre-start: everything is accepted', null, empty);
   agent.written.clear();
   agent.idle = at;
   agent.firstPoll = at + agent.timing.pollInterval;

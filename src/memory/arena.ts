@@ -4,21 +4,7 @@
  * `heap` hands out buffers of their own. `reserve` makes one large memory that compiled code can reach as well, and hands out
  * places in that; pages of it that nobody has written to cost nothing.
  */
-
-/** What this project uses of WebAssembly; its types come with browsers, not with Node. */
-export interface Memory {
-  readonly buffer: ArrayBuffer;
-}
-interface Assembly {
-  readonly Memory: new (size: { initial: number; maximum: number }) => Memory;
-  readonly Module: new (code: Uint8Array<ArrayBuffer>) => object;
-  readonly Instance: new (
-    module: object,
-    imports: Readonly<Record<string, Readonly<Record<string, Memory>>>>,
-  ) => { readonly exports: Readonly<Record<string, unknown>> };
-}
-declare const WebAssembly: Assembly;
-export const assembly: Assembly = WebAssembly;
+import { assembly, createLoops, LOOPS_OCTETS, type Loops, type Memory } from './loops.ts';
 
 /** Octets of an arena: `length` of them from `offset` of `buffer`, all zero. */
 export interface Place {
@@ -29,6 +15,8 @@ export interface Place {
 export interface Arena {
   /** The memory that places are in; null for places that have nothing in common. */
   readonly memory: Memory | null;
+  /** Compiled code over that memory. */
+  readonly loops: Loops | null;
   /** A place of `length` octets at a multiple of 64. */
   allocate(length: number): Place;
   /** Give back a place that was allocated with this length. */
@@ -37,6 +25,7 @@ export interface Arena {
 
 export const heap: Arena = {
   memory: null,
+  loops: null,
   allocate: (length) => ({ buffer: new ArrayBuffer(length), offset: 0 }),
   release: () => {},
 };
@@ -81,9 +70,10 @@ export function reserve(limit: number): Arena | null {
   const { buffer } = memory;
   const free = new Map<number, number[]>();
   // Nothing is at 0, so that a forgotten pointer points nowhere.
-  let next = LINE;
+  let next = LOOPS_OCTETS;
   return {
     memory,
+    loops: createLoops(memory),
     allocate(length) {
       const size = rounded(length);
       const offset = free.get(size)?.pop();

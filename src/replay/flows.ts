@@ -9,7 +9,7 @@
 import { BURST_CAPACITY } from '../capture/burst.ts';
 import { type Burst, HELD, NOTE, setTally, tallyOf } from '../dataplane/burst.ts';
 import { type Cell, placeOf } from '../dataplane/cell.ts';
-import { type Straight, tally } from '../dataplane/straight.ts';
+import { bindPairs, type Straight, tally } from '../dataplane/straight.ts';
 import { VERDICT } from '../dataplane/verdict.ts';
 import { type Arena, heap, type Place } from '../memory/arena.ts';
 import { CTSTATE } from '../rules/model.ts';
@@ -17,10 +17,12 @@ import { CTSTATE } from '../rules/model.ts';
 /** What an address stands for: an app by index, a cell by index, or itself. */
 export const END = { APP: 0, CELL: 1, ADDRESS: 2 } as const;
 
-/**
- * Tells what an address stands for: `index * 4 + kind` (kind is one of END), or -1 for an address that is only itself.
- */
-export type Ends = (address: number) => number;
+export interface Ends {
+  /** What an address stands for: `index * 4 + kind` (kind is one of END), or -1 for an address that is only itself. */
+  of(address: number): number;
+  /** The addresses that stand for more than themselves. */
+  readonly addresses: readonly number[];
+}
 
 export interface Flow {
   readonly sourceKind: number;
@@ -53,6 +55,8 @@ const ICMP_ECHO = 8;
 
 export interface FlowTable {
   readonly ends: Ends;
+  /** The same for compiled code; null without it. */
+  readonly known: Int32Array<ArrayBuffer> | null;
   readonly straight: Straight | null;
   readonly cells: readonly Cell[];
   readonly arena: Arena;
@@ -72,10 +76,14 @@ export interface FlowTable {
   sign: number;
 }
 
-/** A tally word is a sign and a row; signs are never 0. */
+/**
+ * A tally word is whether it is of replies (a connection may be opened anew from its other end), a sign and a row; signs are
+ * never 0.
+ */
 const ROW_BITS = 17;
 const ROW_MASK = (1 << ROW_BITS) - 1;
-const SIGN_LIMIT = 1 << (32 - ROW_BITS);
+const REPLY_SHIFT = 31;
+const SIGN_LIMIT = 1 << (REPLY_SHIFT - ROW_BITS);
 let signs = 0;
 const nextSign = (): number => {
   signs = (signs % (SIGN_LIMIT - 1)) + 1;
@@ -95,6 +103,12 @@ export function create(ends: Ends, straight: Straight | null = null, cells: read
   const place = arena.allocate(INITIAL_ROWS * ROW_OCTETS);
   return {
     ends,
+    known:
+      straight &&
+      bindPairs(
+        arena,
+        ends.addresses.map((address) => [address, ends.of(address)]),
+      ),
     straight,
     cells,
     arena,
@@ -139,9 +153,10 @@ const hashes = new Int32Array(BURST_CAPACITY);
 
 /** Add the rows of a judged burst. Rows without an IPv4 packet are not flows and are left to the counters. */
 export function add(table: FlowTable, burst: Burst): void {
-  const { straight, place } = table;
-  if (straight !== null && straight.burst === burst && place.buffer === straight.memory.buffer)
-    addMissing(table, burst, tally(straight, place.offset, table.sign));
+  const { straight, known, place } = table;
+  const memory = straight?.memory.buffer;
+  if (straight?.burst === burst && place.buffer === memory && known?.buffer === memory)
+    addMissing(table, burst, tally(straight, table, roomOf(table), LIMIT, known));
   else addMissing(table, burst, addKnown(table, burst));
 }
 
@@ -151,11 +166,13 @@ function addKnown(table: FlowTable, burst: Burst): number {
   let missing = 0;
   for (let i = 0; i < count; i++) {
     const word = tallyOf(burst, i);
-    if ((word & ~ROW_MASK) === table.sign) addTo(table, burst, i, word & ROW_MASK);
+    if ((word & ~ROW_MASK) === signOf(table, burst, i)) addTo(table, burst, i, word & ROW_MASK);
     else if (isFlow(burst, i)) table.missing[missing++] = i;
   }
   return missing;
 }
+
+const signOf = (table: FlowTable, burst: Burst, i: number): number => table.sign | (burst.reply[i]! << REPLY_SHIFT);
 
 /** Look up the rows of the first `count` in `missing`, and add them. */
 function addMissing(table: FlowTable, burst: Burst, count: number): void {
@@ -183,8 +200,8 @@ function writeKey(table: FlowTable, burst: Burst, i: number): void {
   const called = swap ? burst.source[i]! : burst.destination[i]!;
   const verdict = burst.verdict[i]!;
   const denied = isDenied(verdict);
-  const from = table.ends(caller);
-  const to = table.ends(called);
+  const from = table.ends.of(caller);
+  const to = table.ends.of(called);
   const kinds = (kindOf(from) << 26) | (kindOf(to) << 24);
   const at = i * KEY_WORDS;
   keys[at + SOURCE] = from < 0 ? caller : from >> 2;
@@ -218,7 +235,7 @@ function addRow(table: FlowTable, burst: Burst, i: number, hashed: number): void
     values[at + FIRST_PACKET] = burst.records.packet[i]!;
   }
   addTo(table, burst, i, row);
-  setTally(burst, i, table.sign | row);
+  setTally(burst, i, signOf(table, burst, i) | row);
 }
 
 function addTo({ values }: FlowTable, burst: Burst, i: number, row: number): void {
@@ -253,7 +270,7 @@ function place(table: FlowTable, key: number, hashed: number): number {
     if (isSame(words, at, key)) return row;
   }
   if (table.rows >= LIMIT) return -1;
-  if ((table.rows + 1) * 4 > (mask + 1) * 3) {
+  if (table.rows >= roomOf(table)) {
     grow(table);
     return place(table, key, hashed);
   }
@@ -261,6 +278,9 @@ function place(table: FlowTable, key: number, hashed: number): number {
   for (let word = 0; word < KEY_WORDS; word++) words[row * WORDS + word] = keys[key + word]!;
   return row;
 }
+
+/** Rows that there may be before the table grows. */
+const roomOf = ({ mask }: FlowTable): number => ((mask + 1) * 3) >>> 2;
 
 const isSame = (words: Int32Array, at: number, key: number): boolean =>
   words[at] === keys[key] &&

@@ -12,6 +12,7 @@ import { countRead, countVerdicts } from '../dataplane/counters.ts';
 import type { Dataplane } from '../dataplane/dataplane.ts';
 import { finish, judge } from '../dataplane/judge.ts';
 import * as late from '../dataplane/late.ts';
+import { countCompiled } from '../dataplane/straight.ts';
 import { countRows, rowsBefore, step, type Timeline } from './timeline.ts';
 
 /** Looks at a judged burst before the next one takes its place; a promise is awaited. */
@@ -63,8 +64,10 @@ export async function play(
   };
   const judgeBurst = async (): Promise<void> => {
     judge(dataplane, burst);
-    countRead(dataplane.counters, burst);
-    countVerdicts(dataplane.counters, burst, false);
+    if (!countCompiled(dataplane, burst)) {
+      countRead(dataplane.counters, burst);
+      countVerdicts(dataplane.counters, burst, false);
+    }
     followTime(playback, burst);
     if (timeline !== null) countRows(timeline, dataplane, burst);
     await observe(burst);

@@ -17,7 +17,7 @@ import type { Outcome } from './packet.ts';
 const STEP_LIMIT = 64;
 /** Ways of one plan; further ones have no number. The number fits in WAY_BITS bits. */
 export const WAY_BITS = 20;
-const WAY_LIMIT = 1 << WAY_BITS;
+export const WAY_LIMIT = 1 << WAY_BITS;
 
 /** What a step did, in its two lowest bits; the position of its entry is above. */
 export const STEP = { MATCHED: 0, STOPPED: 1, DROPPED: 2, POLICY: 3 } as const;

@@ -181,6 +181,16 @@ function locateIpv4(view: DataView, at: number, stack: Stack): Fault {
   return stack.fragmentOffset === 0 ? locateTransport(view, stack.payload, stack) : NONE;
 }
 
+/**
+ * Go on behind IPv4 options that do not fit, which ended the walk of `stack`: connection tracking does not look at them, and
+ * comes before those who do. The fault is then that of the transport header, if it has one.
+ */
+export function passOptions(view: DataView, stack: Stack): void {
+  stack.fault = NONE;
+  stack.faultAt = -1;
+  if (stack.fragmentOffset === 0) stack.fault = locateTransport(view, stack.payload, stack);
+}
+
 /** The datagram was cut by the capture, or is a segment too large for its total length. */
 function excusesIpv4(view: DataView, at: number, fault: Fault, stack: Stack): boolean {
   if (fault === FAULT.IPV4_TOTAL_LENGTH_BEYOND_END) return ipv4.payloadEnd(view, at) <= stack.wireEnd;

@@ -4,6 +4,7 @@ import { create } from '../../src/capture/burst.ts';
 import { CaptureError } from '../../src/capture/error.ts';
 import { type CaptureReader, type OpenOptions, open, type RecordSource } from '../../src/capture/reader.ts';
 import { type ByteSource, fromOctets } from '../../src/capture/source.ts';
+import type { Arena } from '../../src/memory/arena.ts';
 
 /** Octets of hexadecimal text; spaces and line ends are for people. */
 export function hex(text: string): Uint8Array {
@@ -181,8 +182,11 @@ export interface Outcome {
 }
 
 /** Read all of a source of records; gives the packets, and the error that ended the reading. */
-export async function drainRecords(source: RecordSource): Promise<{ packets: Found[]; error: CaptureError | null }> {
-  const burst = create();
+export async function drainRecords(
+  source: RecordSource,
+  arena?: Arena,
+): Promise<{ packets: Found[]; error: CaptureError | null }> {
+  const burst = create(arena);
   const packets: Found[] = [];
   try {
     do {
@@ -216,7 +220,7 @@ export async function readSource(source: ByteSource, options: OpenOptions = {}):
     if (error instanceof CaptureError) return { packets: [], error, reader: null };
     throw error;
   }
-  const outcome = await drainRecords(reader);
+  const outcome = await drainRecords(reader, options.arena);
   await reader.close();
   return { ...outcome, reader };
 }

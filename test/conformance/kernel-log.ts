@@ -80,7 +80,7 @@ const unescaped = (text: string): string => {
 };
 
 /** `4,3339,12587611211,-;text`, and lines of fields after it. */
-function parseRecord(record: string): KernelLine {
+export function parseRecord(record: string): KernelLine {
   const [head = ''] = record.split('\n', 1);
   const semicolon = head.indexOf(';');
   return { level: Number(head.split(',', 1)[0]) & 7, text: unescaped(head.slice(semicolon + 1)) };

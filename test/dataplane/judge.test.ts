@@ -91,6 +91,14 @@ const SYN_ACK_FRAME = tunnelled('a', ipv4(ANSWER_ENDS, 6, tcp(ANSWER_ENDS, 8080,
   groupId: BACKEND_TAG,
 });
 
+const BROADCAST = '10.255.255.255';
+const FROM_BROADCAST = { source: BROADCAST, destination: FRONTEND };
+/** What would answer a SYN to the broadcast address, as far as an ICMP error quotes it. */
+const ANSWERED_BROADCAST = ipv4(FROM_BROADCAST, 6, tcp(FROM_BROADCAST, 8080, 40_000, { flags: SYN | ACK })).subarray(
+  0,
+  28,
+);
+
 interface Case {
   readonly name: string;
   readonly verdict: string;
@@ -392,12 +400,16 @@ const REST: Case[] = [
     "a ping of the cell's overlay address",
     tunnelled('b', ipv4({ source: VTEP.a, destination: VTEP.b }, 1, icmp(8, 0, 1))),
   ),
-  one(
-    'drop',
-    'host.broadcast',
-    'to the broadcast address of the overlay',
-    tunnelled('b', synTo('10.255.255.255'), TAGGED),
-  ),
+  one('drop', 'host.broadcast', 'to the broadcast address of the overlay', tunnelled('b', synTo(BROADCAST), TAGGED)),
+  {
+    name: 'an error about a broadcast, which INPUT let in and so remembered',
+    verdict: 'drop',
+    reason: 'host.broadcast',
+    frames: [
+      tunnelled('b', synTo(BROADCAST), TAGGED),
+      fromContainer(ipv4({ source: BACKEND, destination: BROADCAST }, 1, icmp(3, 3, 0, ANSWERED_BROADCAST)), BACKEND),
+    ],
+  },
   one('drop', 'host.broadcast', 'to a multicast group', tunnelled('b', synTo('224.0.0.9'), TAGGED)),
   one(
     'observed',

@@ -54,13 +54,13 @@ export function connections({ connections: { words, times, used, refusals } }: D
 /** Rows that compiled code judges while `action` runs. */
 export function countRuns(straight: Straight, action: () => void): number {
   let rows = 0;
-  const { run } = straight;
+  const { loops } = straight;
   const counting = (control: number, row: number, to: number): number => {
-    const stopped = run(control, row, to);
+    const stopped = loops.run(control, row, to);
     rows += stopped - row;
     return stopped;
   };
-  Object.assign(straight, { run: counting });
+  Object.assign(straight, { loops: { ...loops, run: counting } });
   action();
   return rows;
 }

@@ -3,9 +3,11 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Burst, create, reset } from '../../src/dataplane/burst.ts';
+import { countRead, countVerdicts } from '../../src/dataplane/counters.ts';
 import type { Dataplane } from '../../src/dataplane/dataplane.ts';
 import { judge, judgeGeneral } from '../../src/dataplane/judge.ts';
 import { createDataplane } from '../../src/dataplane/setup.ts';
+import { countCompiled } from '../../src/dataplane/straight.ts';
 import { containerMac } from '../../src/foundation/lease.ts';
 import { plan } from '../../src/foundation/plan.ts';
 import { readFoundation } from '../../src/foundation/read.ts';
@@ -107,6 +109,8 @@ function fill(burst: Burst, packets: readonly Packet[], from: number, step: numb
     records.originalLength[i] = frame.length;
     records.time[i] = from + i * step;
     records.linkType[i] = LINKTYPE.ETHERNET;
+    records.file[i] = 3;
+    records.packet[i] = from / step + i + 1;
     next += frame.length;
   }
   records.octets = bytes;
@@ -124,6 +128,13 @@ const dataplaneOf = (ruleset: Ruleset, connectionLimit: number, arena: Arena): D
   });
 
 const BURST = 200;
+
+/** Only the first that differ are compared by name: the difference between long lists takes minutes to print. */
+function agreeOn(list: readonly flows.Flow[], expected: readonly flows.Flow[]): void {
+  assert.is(list.length, expected.length);
+  const other = list.findIndex((flow, at) => JSON.stringify(flow) !== JSON.stringify(expected[at]));
+  assert.equal(list[other], expected[other]);
+}
 
 /** Judge `packets` both ways and hold everything together. Gives how many rows compiled code judged. */
 function agree(ruleset: Ruleset, packets: readonly Packet[], limit: number, step: number, arena: Arena): number {
@@ -144,12 +155,24 @@ function agree(ruleset: Ruleset, packets: readonly Packet[], limit: number, step
     reset(expected);
     for (let i = 0; i < list.length; i++) judgeGeneral(theirs, expected, i);
     assert.equal(columns(burst), columns(expected));
+    if (!countCompiled(mine, burst)) {
+      countRead(mine.counters, burst);
+      countVerdicts(mine.counters, burst, false);
+    }
+    countRead(theirs.counters, expected);
+    countVerdicts(theirs.counters, expected, false);
     flows.add(sums, burst);
     flows.add(expectedSums, expected);
   }
-  assert.equal(flows.list(sums), flows.list(expectedSums));
+  agreeOn(flows.list(sums), flows.list(expectedSums));
+  assert.is(sums.overflow, expectedSums.overflow);
   assert.equal(connections(mine), connections(theirs));
   assert.equal(counters(mine), counters(theirs));
+  const { read, octets, held, verdicts, reasons, notes } = theirs.counters;
+  assert.equal(
+    { ...mine.counters, place: 0, fresh: 0 },
+    { read, octets, held, verdicts, reasons, notes, place: 0, fresh: 0 },
+  );
   arena.release(place, ROOM);
   return compiled;
 }
@@ -263,6 +286,29 @@ test('walks of several steps', () => {
   assert.ok(compiled > packets.length / 4, `${compiled} of ${packets.length}`);
 });
 
+test('a connection that is opened anew from its other end', () => {
+  const arena = reserve(2 ** 30);
+  assert.ok(arena !== null);
+  const text = `*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+-A FORWARD -p udp -m conntrack --ctstate ESTABLISHED -j ACCEPT
+-A FORWARD -p udp -m limit --limit 1000/sec -j ACCEPT
+COMMIT
+`;
+  const { ruleset } = parseRuleset(text, { file: 'rules', unknownMatches: 'error' });
+  const [left, right] = [NETWORK + 4, 0x0aff0207];
+  const other: Packet = { source: right, destination: left + 1, protocol: 17, ports: [9, 9], flags: 0, mark: 0 };
+  const there: Packet = { ...other, source: left, destination: right, ports: [1000, 2000] };
+  const back: Packet = { ...other, source: right, destination: left, ports: [2000, 1000] };
+  const packets = Array.from({ length: 2 * BURST + 2 }, () => other);
+  // One burst opens it, and learns the flow of the replies; the next has one of these, and later sees it opened anew.
+  packets.splice(BURST - 2, 3, there, back, back);
+  packets.splice(2 * BURST - 4, 2, back, there);
+  packets.splice(2 * BURST, 1, back);
+  agree(ruleset, packets, 1000, 1e9, arena);
+});
+
 test('more connections and refusals than the first table has room for', () => {
   const arena = reserve(2 ** 30);
   assert.ok(arena !== null);
@@ -284,6 +330,32 @@ test('more connections and refusals than the first table has room for', () => {
     const compiled = agree(ruleset, packets, limit, 1e6, arena);
     assert.ok(compiled > packets.length / 2, `${compiled} of ${packets.length}`);
   }
+});
+
+test('more ways and flows than there is room for', () => {
+  const arena = reserve(2 ** 30);
+  assert.ok(arena !== null);
+  const random = createRandom(5);
+  const ports = Array.from({ length: 700 }, (_, index) => 1000 + index);
+  const rules = ports.map(
+    (port) => `-A FORWARD -p tcp -m tcp --dport ${port} -j ${port % 3 === 0 ? 'DROP' : 'ACCEPT'}`,
+  );
+  const text = `*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n${rules.join('\n')}\nCOMMIT\n`;
+  const { ruleset } = parseRuleset(text, { file: 'rules', unknownMatches: 'error' });
+  const packets = Array.from(
+    { length: 90_000 },
+    (): Packet => ({
+      source: 0x0b000000 + random(120_000),
+      destination: NETWORK + 4,
+      // Now and then a protocol that has no ports.
+      protocol: random(500) === 0 ? 47 : 6,
+      ports: [4000, ports[random(ports.length)]!],
+      flags: 16,
+      mark: 0,
+    }),
+  );
+  const compiled = agree(ruleset, packets, 1 << 20, 1000, arena);
+  assert.ok(compiled > packets.length / 2, `${compiled} of ${packets.length}`);
 });
 
 test.run();

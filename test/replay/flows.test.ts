@@ -22,7 +22,10 @@ interface Packet {
 }
 
 /** Addresses below 10 are apps of two instances each; others are themselves. */
-const ends: flows.Ends = (address) => (address < 10 ? (address >> 1) * 4 + flows.END.APP : -1);
+const ends: flows.Ends = {
+  of: (address) => (address < 10 ? (address >> 1) * 4 + flows.END.APP : -1),
+  addresses: Array.from({ length: 10 }, (_, address) => address),
+};
 
 function burstsOf(packets: readonly Packet[], add: (burst: Burst) => void): void {
   const burst = create();

@@ -3,16 +3,22 @@ import { FOUND, type JourneyListener } from '../../replay/journeys/model.ts';
 import type { Contradiction } from '../replay/fail-on.ts';
 import { aboutPlace, aboutSeen } from './contradictions.ts';
 import { describeAlone, describeJourney, type Names, verdictOf } from './describe.ts';
+import type { Effects } from './effects.ts';
 import type { JourneyForm } from './forms.ts';
 import { countJourney, countPlace, countSeen, createSums, type Sums } from './report.ts';
 import type { TapWriters } from './taps.ts';
 
-export interface Results {
-  readonly names: Names;
-  readonly sums: Sums;
+/** What results are written to. */
+export interface Writers {
   readonly taps: TapWriters;
+  readonly effects: Effects;
   /** Null where journeys are not listed. */
   readonly form: JourneyForm | null;
+}
+
+export interface Results extends Writers {
+  readonly names: Names;
+  readonly sums: Sums;
   /** The first ones, in words; `found` counts all. */
   readonly contradictions: string[];
   readonly most: number;
@@ -21,18 +27,12 @@ export interface Results {
   readonly met: Set<string>;
 }
 
-export const createResults = (
-  names: Names,
-  devices: readonly number[],
-  taps: TapWriters,
-  form: JourneyForm | null,
-  most: number,
-): Results => {
+export const createResults = (names: Names, devices: readonly number[], writers: Writers, most: number): Results => {
   const sums = createSums(
     names.emulation,
     devices.filter((device) => device >= 0),
   );
-  return { names, sums, taps, form, contradictions: [], most, found: 0, met: new Set() };
+  return { ...writers, names, sums, contradictions: [], most, found: 0, met: new Set() };
 };
 
 function contradict(results: Results, kind: Contradiction, text: () => string): void {
@@ -59,4 +59,5 @@ export const listenerOf = (results: Results): JourneyListener => ({
     results.met.add(verdictOf(journey.fate));
     results.form?.add(describeJourney(results.names, journey));
   },
+  logged: (line) => results.effects.logged(line),
 });

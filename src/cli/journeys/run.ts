@@ -7,16 +7,19 @@ import type { JourneyListener, JourneySettings } from '../../replay/journeys/mod
 import type { Journeys } from '../../replay/journeys/state.ts';
 import { describeError, EXIT, exitCodeOf, UsageError } from '../exit.ts';
 import { endBySignal, interruptible, watchForInterruption } from '../interruption.ts';
+import { wantsLogs } from '../replay/log-outputs.ts';
 import type { Sources } from '../sources/options.ts';
 import { printable } from '../text.ts';
+import type { Names } from './describe.ts';
+import { type EffectOptions, openEffects } from './effects.ts';
 import { type Form, openForm } from './forms.ts';
 import { possibleTaps } from './place.ts';
 import { type Beginning, type Given, type Opened, openAll } from './read.ts';
 import { report } from './report.ts';
-import { createResults, listenerOf, type Results } from './results.ts';
+import { createResults, listenerOf, type Results, type Writers } from './results.ts';
 import { openTaps, type TapFile } from './taps.ts';
 
-export interface JourneyRun {
+export interface JourneyRun extends EffectOptions {
   /** Captures whose tap is inferred. */
   readonly captures: readonly string[];
   /** `TAP=FILE` each: captures of that tap, and taps to write. */
@@ -117,6 +120,7 @@ export async function runJourneys(sources: Sources, run: JourneyRun): Promise<vo
     strictChecksums: run.strictChecksums,
     connectionLimit: run.connections,
     judged: [],
+    keepLogs: wantsLogs(run),
   });
   let listener: JourneyListener | undefined;
   const journeys = createJourneys(
@@ -128,6 +132,7 @@ export async function runJourneys(sources: Sources, run: JourneyRun): Promise<vo
       unexpected: (place, found, journey) => listener!.unexpected(place, found, journey),
       passed: (place, octets, journey) => listener!.passed(place, octets, journey),
       ended: (journey) => listener!.ended(journey),
+      logged: (line, journey) => listener!.logged(line, journey),
     },
   );
   const outputs = tapFiles(journeys, run.tap);
@@ -142,11 +147,22 @@ export async function runJourneys(sources: Sources, run: JourneyRun): Promise<vo
     const devices = taps.map((tap) => (tap === null ? -1 : watch(journeys, tap)));
     const files = given.map(({ file }) => file);
     const names = { emulation: journeys.emulation, files, epochNanoseconds: () => opened.source.epochNanoseconds };
-    const results = createResults(names, devices, await openTaps(outputs, names), openForm(run.form, files), run.top);
+    const results = createResults(names, devices, await openWriters(outputs, names, run), run.top);
     listener = listenerOf(results);
     await followAll(journeys, opened, devices, results, run);
   } finally {
     await opened.source.close();
+  }
+}
+
+/** Open everything that is written. Throws OutputError, and leaves nothing behind then. */
+async function openWriters(outputs: readonly TapFile[], names: Names, run: JourneyRun): Promise<Writers> {
+  const effects = await openEffects(run, names);
+  try {
+    return { effects, taps: await openTaps(outputs, names), form: openForm(run.form, names.files) };
+  } catch (error) {
+    await effects.abort();
+    throw error;
   }
 }
 
@@ -158,12 +174,13 @@ async function followAll(
   run: JourneyRun,
 ): Promise<void> {
   const interruption = watchForInterruption();
-  const { taps, form, sums } = results;
+  const { taps, form, effects, sums } = results;
   let followed: Followed;
   try {
     const between = async (): Promise<void> => {
       await taps.drain();
       await form?.drain();
+      await effects.drain();
     };
     followed = await follow(
       interruptible(source, interruption),
@@ -174,9 +191,11 @@ async function followAll(
     );
     if (followed.damage !== null && exitCodeOf(followed.damage) !== EXIT.INPUT) throw followed.damage;
     await taps.finish();
+    await effects.finish();
     await form?.finish([...sums.taps.values()]);
   } catch (error) {
     await taps.abort();
+    await effects.abort();
     await form?.abort();
     throw error;
   } finally {

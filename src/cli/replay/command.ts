@@ -10,7 +10,7 @@ import { createEnds } from '../../replay/ends.ts';
 import * as flows from '../../replay/flows.ts';
 import { type Playback, play } from '../../replay/player.ts';
 import { type Summary, summarise } from '../../replay/summary.ts';
-import { changesOf, type Timeline } from '../../replay/timeline.ts';
+import { changesOf, type Timeline, windowsOf } from '../../replay/timeline.ts';
 import { describeError, EXIT, exitCodeOf, UsageError } from '../exit.ts';
 import { endBySignal, interruptible, watchForInterruption } from '../interruption.ts';
 import {
@@ -24,6 +24,7 @@ import { styleFor } from '../style.ts';
 import { printable } from '../text.ts';
 import { addControlOptions, type ControlOptions, loadControl } from './control.ts';
 import { failOnWords, isContradiction } from './fail-on.ts';
+import { wantsLogs } from './log-outputs.ts';
 import type { Inputs } from './output.ts';
 import { openOutputs } from './outputs.ts';
 import { report } from './report.ts';
@@ -81,7 +82,10 @@ export function replayCommand(): Command {
     .option('--mtu <number>', 'MTU of the emulated underlay, 1500; as TAP=NUMBER of a single device', collect)
     .option('--kern-log <file>', 'write what the LOG rules log, as lines of kern.log')
     .option('--iptables-log <file>', 'write the JSON that iptables-logger makes of those lines')
-    .option('--save-counters <directory>', "write each cell's filter rules with their counters, as iptables-save -c")
+    .option(
+      '--save-counters <directory>',
+      "write each cell's rules with their counters, as iptables-save -c; of emulated cells all tables",
+    )
     .option(
       '--strict-checksums',
       'drop for wrong UDP checksums, as a cell does; without it they are taken for offloading',
@@ -169,7 +173,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     connectionLimit: options.connections,
     judged: sources.cells,
     arena,
-    keepLogs: options.kernLog !== undefined || options.iptablesLog !== undefined,
+    keepLogs: wantsLogs(options),
   });
   const opened = await openCaptures(paths, arena);
   const outputs = await openOutputs(
@@ -229,17 +233,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
 }
 
 /** Options that speak of what replay without emulated cells writes. */
-const NOT_WITH_JOURNEYS = [
-  'verdicts',
-  'write',
-  'split',
-  'kernLog',
-  'iptablesLog',
-  'saveCounters',
-  'policiesAt',
-  'asgsAt',
-  'agentRestartAt',
-] as const;
+const NOT_WITH_JOURNEYS = ['verdicts', 'write', 'split', 'policiesAt', 'asgsAt', 'agentRestartAt'] as const;
 
 /** Run the packets through the whole emulated foundation. */
 async function journeys(paths: readonly string[], sources: Sources, options: ReplayOptions): Promise<void> {
@@ -260,6 +254,9 @@ async function journeys(paths: readonly string[], sources: Sources, options: Rep
     strictChecksums: options.strictChecksums === true,
     top: options.top,
     failOn: options.failOn ?? [],
+    kernLog: options.kernLog,
+    iptablesLog: options.iptablesLog,
+    saveCounters: options.saveCounters,
     form,
   });
 }
@@ -306,7 +303,7 @@ function printReport(replayed: Replayed, paths: readonly string[], options: Repl
       captures: paths,
       rules: sources.origins,
       ...sums,
-      ...(timeline === null ? {} : { changes: changesOf(timeline, epoch) }),
+      ...(timeline === null ? {} : { changes: changesOf(timeline, epoch), windows: windowsOf(timeline, epoch) }),
       flows: ruled(all),
       denied: ruled(denied),
     };
@@ -322,6 +319,7 @@ function printReport(replayed: Replayed, paths: readonly string[], options: Repl
     origins: sources.origins,
     elapsed,
     changes: timeline === null ? null : changesOf(timeline, epoch),
+    windows: timeline === null ? [] : windowsOf(timeline, epoch),
     width: Math.max(REPORT_WIDTH, process.stdout.isTTY ? process.stdout.columns : 0),
     style: styleFor(process.stdout.isTTY, process.env),
     top: options.top,

@@ -55,9 +55,10 @@ export function addControlOptions(command: Command): Command {
     .addOption(option('--policies-at <time=file>', 'policies from then on (repeatable)').argParser(collect))
     .addOption(option('--asgs-at <time=file>', 'security groups from then on (repeatable)').argParser(collect))
     .addOption(
-      option('--agent-restart-at <time>', 'pre-start flushes filter, the agent starts anew (repeatable)').argParser(
-        collect,
-      ),
+      option(
+        '--agent-restart-at <time>',
+        'pre-start flushes filter and nat, the agent starts anew (repeatable)',
+      ).argParser(collect),
     )
     .addOption(timed('--poll-interval <duration>', 'how often the agent asks for policies', 5e9, '5s', interval))
     .addOption(timed('--asg-poll-interval <duration>', '... and for security groups', 60e9, '60s', interval))

@@ -1,56 +1,98 @@
 /** `--kern-log` and `--iptables-log`: the lines of LOG rules, in the order in which packets met them. */
 import { openSink } from '../../capture/file.ts';
-import { textWriter } from '../../capture/text.ts';
+import { type TextWriter, textWriter } from '../../capture/text.ts';
 import type { Dataplane } from '../../dataplane/dataplane.ts';
 import { type LoggedLine, takeLines } from '../../dataplane/log/lines.ts';
+import type { Foundation } from '../../foundation/model.ts';
 import { containersOf, iptablesLogEntry } from './iptables-log.ts';
 import { kernLogLine } from './kern-log.ts';
 import type { Inputs, Output, OutputOptions } from './output.ts';
 
+export type LogOptions = Pick<OutputOptions, 'kernLog' | 'iptablesLog'>;
+/** The captures, as lines need them. */
+export type LogInputs = Pick<Inputs, 'files' | 'epochNanoseconds'>;
+
+/** Whether `options` ask for lines. */
+export const wantsLogs = ({ kernLog, iptablesLog }: Partial<LogOptions>): boolean =>
+  kernLog !== undefined || iptablesLog !== undefined;
+
+/** Writes lines in every form that is asked for. */
+export interface LogWriters {
+  readonly write: (line: LoggedLine) => void;
+  /** Undefined while there is room. */
+  readonly drain: () => Promise<void> | undefined;
+  readonly finish: () => Promise<void>;
+  readonly abort: () => Promise<void>;
+}
+
 /** A logged line in one form, newline included; null where the form has nothing for it. */
 type Form = (line: LoggedLine) => string | null;
 
-/** Add what `options` asks for to `outputs`. Throws OutputError. */
-export function openLogOutputs(options: OutputOptions, dataplane: Dataplane, inputs: Inputs, outputs: Output[]): void {
-  const { logs, cells, interfaces } = dataplane;
-  if (logs === null) return;
-  let lines: readonly LoggedLine[] = [];
-  // The first to look at a burst takes the lines; the others write them.
-  const take = (): void => {
-    lines = takeLines(logs, cells, interfaces);
-  };
-  outputs.push({ observe: take, finish: () => Promise.resolve(), abort: () => Promise.resolve() });
-  const open = (path: string | undefined, form: Form): void => {
-    if (path !== undefined) outputs.push(lineOutput(path, inputs, () => lines, form));
-  };
-  open(options.kernLog, kernLogForm(inputs));
-  open(options.iptablesLog, iptablesLogForm(dataplane, inputs));
+interface LogWriter {
+  readonly writer: TextWriter;
+  readonly form: Form;
+  isFull: boolean;
 }
 
-function lineOutput(path: string, inputs: Inputs, lines: () => readonly LoggedLine[], form: Form): Output {
-  const writer = textWriter(openSink(path, { inputs: inputs.files }));
+/** Open what `options` ask for. Throws OutputError, and leaves nothing behind then. */
+export async function openLogWriters(
+  options: LogOptions,
+  foundation: Foundation,
+  inputs: LogInputs,
+): Promise<LogWriters> {
+  const writers: LogWriter[] = [];
+  const each = async (act: (writer: TextWriter) => Promise<void>): Promise<void> => {
+    for (const { writer } of writers) await act(writer);
+  };
+  const abort = (): Promise<void> => each((writer) => writer.abort());
+  const open = (path: string | undefined, form: Form): void => {
+    if (path === undefined) return;
+    writers.push({ writer: textWriter(openSink(path, { inputs: inputs.files })), form, isFull: false });
+  };
+  try {
+    open(options.kernLog, kernLogForm(inputs));
+    open(options.iptablesLog, iptablesLogForm(foundation, inputs));
+  } catch (error) {
+    await abort();
+    throw error;
+  }
   return {
-    observe: () => {
-      let full = false;
-      for (const line of lines()) full = writer.write(form(line) ?? '');
-      return full ? writer.drain() : undefined;
+    write(line) {
+      for (const one of writers) one.isFull = one.writer.write(one.form(line) ?? '');
     },
-    finish: () => writer.finish(),
-    abort: () => writer.abort(),
+    drain: () => (writers.some(({ isFull }) => isFull) ? each((writer) => writer.drain()) : undefined),
+    finish: () => each((writer) => writer.finish()),
+    abort,
   };
 }
+
+/** The lines of a judging `dataplane`, as an output that takes them after each burst. Throws OutputError. */
+export async function openLogOutput(options: LogOptions, dataplane: Dataplane, inputs: LogInputs): Promise<Output> {
+  const { logs, cells, interfaces, directory } = dataplane;
+  const writers = await openLogWriters(options, directory.foundation, inputs);
+  return {
+    observe() {
+      for (const line of logs === null ? [] : takeLines(logs, cells, interfaces)) writers.write(line);
+      return writers.drain();
+    },
+    finish: writers.finish,
+    abort: writers.abort,
+  };
+}
+
+/** Timers of emulated cells may run between two nanoseconds. */
+const whole = (time: number): number => Math.round(time);
 
 const kernLogForm =
-  (inputs: Inputs): Form =>
+  (inputs: LogInputs): Form =>
   ({ cell, time, text }) =>
-    kernLogLine(cell.name, inputs.epochNanoseconds(), time, text);
+    kernLogLine(cell.name, inputs.epochNanoseconds(), whole(time), text);
 
-function iptablesLogForm({ directory }: Dataplane, inputs: Inputs): Form {
-  const { foundation } = directory;
+function iptablesLogForm(foundation: Foundation, inputs: LogInputs): Form {
   const containers = foundation.cells.map(({ name }) => containersOf(foundation, name));
   return ({ cell, time, text }) => {
     const { index } = cell;
-    const nanoseconds = inputs.epochNanoseconds() + BigInt(time);
+    const nanoseconds = inputs.epochNanoseconds() + BigInt(whole(time));
     return iptablesLogEntry(text, nanoseconds, foundation.cells[index]!, containers[index]!);
   };
 }

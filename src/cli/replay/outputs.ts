@@ -14,7 +14,7 @@ import type { Observer } from '../../replay/player.ts';
 import { printable } from '../text.ts';
 import { openCounterOutputs } from './counter-outputs.ts';
 import { makeDirectory } from './directory.ts';
-import { openLogOutputs } from './log-outputs.ts';
+import { openLogOutput, wantsLogs } from './log-outputs.ts';
 import type { Inputs, Output, OutputOptions } from './output.ts';
 import { createVerdictLines, isFinal } from './verdict-lines.ts';
 
@@ -33,7 +33,7 @@ export async function openOutputs(options: OutputOptions, dataplane: Dataplane, 
     for (const output of outputs) await output.abort();
   };
   try {
-    openAll(options, dataplane, inputs, outputs);
+    await openAll(options, dataplane, inputs, outputs);
   } catch (error) {
     await abort();
     throw error;
@@ -47,13 +47,15 @@ export async function openOutputs(options: OutputOptions, dataplane: Dataplane, 
   };
 }
 
-function openAll(options: OutputOptions, dataplane: Dataplane, inputs: Inputs, outputs: Output[]): void {
+async function openAll(options: OutputOptions, dataplane: Dataplane, inputs: Inputs, outputs: Output[]): Promise<void> {
   if (options.ndjson) outputs.push(verdictLines('-', dataplane, inputs));
   if (options.verdicts !== undefined) outputs.push(verdictLines(options.verdicts, dataplane, inputs));
   if (options.write !== undefined) outputs.push(annotated(options.write, dataplane, inputs));
   if (options.split !== undefined) outputs.push(split(options.split, dataplane, inputs));
-  openLogOutputs(options, dataplane, inputs, outputs);
-  if (options.saveCounters !== undefined) openCounterOutputs(options.saveCounters, dataplane, inputs, outputs);
+  if (wantsLogs(options)) outputs.push(await openLogOutput(options, dataplane, inputs));
+  if (options.saveCounters === undefined) return;
+  const judged = dataplane.cells.filter(({ index }) => dataplane.judged[index] === 1);
+  openCounterOutputs(options.saveCounters, judged, () => [], inputs.files, outputs);
 }
 
 function verdictLines(path: string, dataplane: Dataplane, inputs: Inputs): Output {

@@ -6,7 +6,7 @@ import type { Dataplane } from '../../dataplane/dataplane.ts';
 import { REASONS } from '../../dataplane/verdict.ts';
 import type { Playback } from '../../replay/player.ts';
 import type { End, Summary, SummaryFlow } from '../../replay/summary.ts';
-import type { ReportedChange } from '../../replay/timeline.ts';
+import type { ReportedChange, ReportedDifference, ReportedWindow } from '../../replay/timeline.ts';
 import type { NumberedRule } from '../../rules/table.ts';
 import type { Style } from '../style.ts';
 import { type Column, count, octets, printable, seconds, share, table } from '../text.ts';
@@ -24,6 +24,7 @@ export interface ReportInput {
   readonly elapsed: number;
   /** Changes of rules; null when none were asked for. */
   readonly changes: readonly ReportedChange[] | null;
+  readonly windows: readonly ReportedWindow[];
   readonly width: number;
   readonly style: Style;
   /** Most rows of the tables. */
@@ -212,8 +213,25 @@ function changes(input: ReportInput): string[] {
   const later = all.length - made.length;
   const none = all.length === 0 ? ['nothing that was announced changes a rule'] : [];
   const rest = later === 0 ? [] : [`${count(later)} more would come after the last packet`];
-  return [...section(input, 'rules changed'), ...lines, ...none, ...rest];
+  return [...section(input, 'rules changed'), ...lines, ...none, ...rest, ...windows(input)];
 }
+
+/** What packets met while old and new rules were both there. */
+function windows(input: ReportInput): string[] {
+  const lines = input.windows.flatMap((window) => {
+    const { cell, from, until, packets, unlikeBefore, unlikeAfter, unlikeBoth, examples } = window;
+    const end = until === null ? 'the end of the capture' : `+${milliseconds(BigInt(until) - BigInt(from))} ms`;
+    const both = unlikeBoth === 0 ? '' : `, ${count(unlikeBoth)} both`;
+    const text = `${instant(BigInt(from))} ${printable(cell)}, until ${end}: ${count(packets)} packets met its rules; ${count(unlikeBefore)} would have been answered otherwise before it, ${count(unlikeAfter)} after it${both}`;
+    return [...wrap(text, input.width, '  '), ...examples.map(differenceLine)];
+  });
+  return lines.length === 0 ? [] : [...section(input, 'while old and new rules were both there'), ...lines];
+}
+
+const differenceLine = ({ protocol, source, destination, verdict, before, after }: ReportedDifference): string =>
+  `    ${protocol} ${source} > ${destination}: ${verdict}; before: ${before}, after: ${after}`;
+
+const milliseconds = (nanoseconds: bigint): string => String(Number(nanoseconds) / 1e6);
 
 function notJudged(input: ReportInput): string[] {
   const { summary } = input;

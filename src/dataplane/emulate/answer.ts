@@ -4,24 +4,21 @@
  * come from and go to.
  */
 import { CTSTATE } from '../../rules/model.ts';
+import * as icmp from '../../wire/icmp.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
 import type { OwnEntry } from '../answer/echo-options.ts';
 import { type IcmpError, writeIcmpError } from '../answer/icmp-error.ts';
 import { allowIcmp } from '../answer/icmp-limit.ts';
 import { writeReject } from '../answer/reject.ts';
-import { VERIFIED } from '../answer/rejected-checksum.ts';
-import { writeTcpReset } from '../answer/tcp-reset.ts';
+import { writeSocketReset } from '../answer/socket-reset.ts';
 import { writeEchoReply, writeTimestampReply } from './echo-reply.ts';
 import type { Emulation, Host } from './emulation.ts';
-import { writeHeaderChecksum } from './fragment.ts';
 import { CAST, type Frame, LOCAL, LONGEST_FRAME, REDIRECT, release, take } from './frame.ts';
 import { sourceTowards } from './route.ts';
 
 const LONGEST_ERROR = 576;
 /** ICMP header and the sender's time. */
 const SHORTEST_TIMESTAMP = 12;
-const SERVICE = 1;
-const WITHOUT_ECN = 0xfc;
 const MILLISECOND = 1e6;
 const DAY = 86_400_000;
 
@@ -42,6 +39,10 @@ function errorAbout(emulation: Emulation, host: Host, frame: Frame): IcmpError {
   error.broadcast = Number(frame.local === LOCAL.BROADCAST);
   return error;
 }
+
+/** Whether an answer to `frame` can be given to its connection: it has one, and nothing was tracked since (a redirect, say). */
+const isAttached = ({ tracked }: Emulation, { packet, ctstate }: Frame): number =>
+  Number(tracked === packet && ctstate !== CTSTATE.INVALID);
 
 /** Send what was written behind `reply.at`, or nothing. */
 function send(emulation: Emulation, host: Host, reply: Frame, length: number): void {
@@ -77,8 +78,10 @@ export function sendError(
   error.information = information;
   const { view, network, end } = frame;
   const reply = take(emulation.frames, LONGEST_ERROR, frame.packet);
+  reply.barred = Number(type === icmp.TYPES.REDIRECT && frame.redirect === REDIRECT.HELD_BACK);
   const length = writeIcmpError(view, network, end, error, reply.view, reply.at);
   const isSent = length > 0 && isAllowed(emulation, host, ipv4.source(view, network));
+  reply.attached = isAttached(emulation, frame);
   send(emulation, host, reply, isSent ? length : 0);
 }
 
@@ -90,25 +93,16 @@ export function sendReject(emulation: Emulation, host: Host, frame: Frame, code:
   const reply = take(emulation.frames, LONGEST_ERROR, frame.packet);
   const length = writeReject(view, network, end, code, frame.verified, error, reply.view, reply.at);
   const isIcmp = code >= 0;
-  // A redirect that went out before had the tracking's fields.
-  reply.attached = Number(!isIcmp && frame.ctstate !== CTSTATE.INVALID && frame.redirect === REDIRECT.NO);
+  reply.attached = isAttached(emulation, frame);
   const isSent = length > 0 && (!isIcmp || isAllowed(emulation, host, ipv4.source(view, network)));
   send(emulation, host, reply, isSent ? length : 0);
 }
 
-/**
- * Answer a segment to a closed port (tcp_v4_send_reset): the reset of a rule, but with the segment's type of service. Its
- * checksum has been looked at.
- */
+/** Answer a segment to a closed port. Its checksum has been looked at. */
 export function sendReset(emulation: Emulation, host: Host, frame: Frame): void {
   const { view, network, end } = frame;
   const reply = take(emulation.frames, LONGEST_ERROR, frame.packet);
-  const error = errorAbout(emulation, host, frame);
-  const length = writeTcpReset(view, network, end, VERIFIED.UNNECESSARY, error, reply.view, reply.at);
-  if (length > 0) {
-    reply.view.setUint8(reply.at + SERVICE, view.getUint8(network + SERVICE) & WITHOUT_ECN);
-    writeHeaderChecksum(reply.view, reply.at);
-  }
+  const length = writeSocketReset(view, network, end, errorAbout(emulation, host, frame), reply.view, reply.at);
   send(emulation, host, reply, frame.cast === CAST.HOST ? length : 0);
 }
 

@@ -54,6 +54,7 @@ export function createEmulation(dataplane: Dataplane, options: Options, parts: P
     translation: parts.translation ?? noTranslation(dataplane),
     listens: parts.listens ?? NOBODY_LISTENS,
     observer: parts.observer,
+    tracked: 0,
     now: 0,
     localOut,
   };

@@ -2,6 +2,7 @@
  * Fragments are put together before connection tracking sees them: net/ipv4/ip_fragment.c, called by
  * net/ipv4/netfilter/nf_defrag_ipv4.c. `fragments.ts` keeps them and says when they are whole; here they are frames.
  */
+import { HEADER_LENGTH as LINK_LENGTH } from '../../wire/ethernet.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
 import { HELD } from '../burst.ts';
 import { ADDED, add, assemble, evict, expire, type HeldFrame } from '../fragments.ts';
@@ -62,10 +63,10 @@ function heldFrame(emulation: Emulation, host: Host, frame: Frame, more: boolean
   const payload = frame.end - network - headerLength;
   const kept = more ? payload & ~7 : payload;
   const from = ipv4.fragmentOffset(view, network);
-  const datagram = frame.octets.slice(network, network + headerLength + kept);
+  const octets = frame.octets.slice(network - LINK_LENGTH, network + headerLength + kept);
   return {
-    octets: datagram,
-    datagram,
+    octets,
+    datagram: octets.subarray(LINK_LENGTH),
     headerLength,
     from,
     to: from + kept,
@@ -100,6 +101,8 @@ function put(emulation: Emulation, last: Frame, frames: readonly HeldFrame[], de
   const whole = take(emulation.frames, LONGEST_FRAME, last.packet);
   const { end: length } = assemble(frames, emulation.dataplane.whole);
   append(whole, emulation.dataplane.whole, 0, length);
+  whole.link = whole.network - LINK_LENGTH;
+  whole.octets.set(ordered[0]!.octets.subarray(0, LINK_LENGTH), whole.link);
   whole.mark = ordered[0]!.mark;
   whole.device = device.index;
   whole.cast = last.cast;

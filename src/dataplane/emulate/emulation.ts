@@ -69,6 +69,8 @@ export interface Emulation {
   readonly translation: Translation;
   readonly listens: Listens;
   readonly observer: Observer;
+  /** Number of the packet that connection tracking looked at last, as long as what it found holds; else 0. */
+  tracked: number;
   /** Capture time in nanoseconds. */
   now: number;
   /** Where a packet of the host itself begins its way. Tunnels and answers come in here from deep inside the others. */

@@ -9,9 +9,11 @@ import { sendError } from './answer.ts';
 import type { Emulation, Host } from './emulation.ts';
 import { drop } from './end.ts';
 import { CAST, type Frame, REDIRECT } from './frame.ts';
+import { tell } from './logged.ts';
 import { forwardOptions } from './options.ts';
 import { output } from './output.ts';
 import { walk } from './packet.ts';
+import { redirect } from './redirect.ts';
 import { refuse } from './reject.ts';
 
 const FRAGMENTATION_NEEDED = 4;
@@ -62,11 +64,14 @@ function filter(emulation: Emulation, host: Host, frame: Frame): void {
   packet.outInterface = emulation.devices[frame.out]!.interface;
   if (frame.redirect === REDIRECT.SENT && emulation.options.nat && emulation.translation.isOpening())
     frame.redirect = REDIRECT.HELD_BACK;
-  const passes = walk(emulation, host, frame, host.cell.forwardChain);
-  if (passes) {
+  const passes = emulation.translation.forward(host.cell.index, packet, frame);
+  tell(emulation, frame);
+  frame.mark = packet.mark;
+  if (!passes) {
+    redirect(emulation, host, frame);
+    drop(emulation, frame, host.cell.index, REASON.RULE_DROP);
+  } else if (walk(emulation, host, frame, host.cell.forwardChain)) {
     forwardOptions(emulation, host, frame);
     output(emulation, host, frame);
-    return;
-  }
-  refuse(emulation, host, frame);
+  } else refuse(emulation, host, frame);
 }

@@ -16,7 +16,7 @@ export const CAST = { HOST: 0, BROADCAST: 1, MULTICAST: 2, OTHER_HOST: 3 } as co
 /** Whether routing found that a packet is for the host itself. */
 export const LOCAL = { NO: 0, ADDRESS: 1, BROADCAST: 2 } as const;
 
-/** Whether the sender is told of a shorter way; HELD_BACK is reckoned as sent, and is not. */
+/** Whether the sender is told of a shorter way; one that is HELD_BACK does not get past nat. */
 export const REDIRECT = { NO: 0, SENT: 1, HELD_BACK: 2 } as const;
 
 export interface Frame {
@@ -35,6 +35,10 @@ export interface Frame {
   mark: number;
   /** Index of the device it came in by; -1 for a packet of the host itself. */
   device: number;
+  /** Offset of the Ethernet header that LOG rules show (skb_mac_header): that of a tunnel's outer packet is inside. -1 for none. */
+  link: number;
+  /** Index of the VTEP that made it, whose skb->dev it still has behind OUTPUT; -1 for others. */
+  maker: number;
   /** One of CAST. */
   cast: number;
   /** Where routing sends it: index of the device, address of the next hop; -1 before routing. */
@@ -53,7 +57,9 @@ export interface Frame {
    * (skb_gso_network_seglen); 0 for a single packet. It is kept from host to host, as virtual devices keep it.
    */
   segmentLength: number;
-  /** 1 for a reset that belongs to the connection of the packet that a rule rejected (nf_ct_attach). */
+  /** 1 for a redirect that nat does not let out (nf_nat_icmp_reply_translation). */
+  barred: number;
+  /** 1 for an answer that belongs to the connection of the packet that was tracked last (nf_ct_attach). */
   attached: number;
   /** Offsets of entries of record route and timestamp options that the way out still writes to; 0 for none. */
   routeEntry: number;
@@ -102,6 +108,8 @@ function createFrame(octetCount: number): Frame {
     cause: 0,
     mark: 0,
     device: -1,
+    link: -1,
+    maker: -1,
     cast: CAST.HOST,
     out: -1,
     nextHop: 0,
@@ -110,6 +118,7 @@ function createFrame(octetCount: number): Frame {
     verified: VERIFIED.NO,
     partial: 0,
     segmentLength: 0,
+    barred: 0,
     attached: 0,
     routeEntry: 0,
     timeEntry: 0,
@@ -147,12 +156,15 @@ export function take(pool: FramePool, length: number, cause: number): Frame {
 
 /** Clear what one host's IPv4 layer knew of a packet before another one, or a tunnel, has it. */
 export function forget(frame: Frame): void {
+  frame.link = -1;
+  frame.maker = -1;
   frame.out = -1;
   frame.nextHop = 0;
   frame.local = 0;
   frame.redirect = REDIRECT.NO;
   frame.verified = VERIFIED.NO;
   frame.partial = 0;
+  frame.barred = 0;
   frame.attached = 0;
   frame.routeEntry = 0;
   frame.timeEntry = 0;

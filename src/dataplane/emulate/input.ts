@@ -17,6 +17,7 @@ import type { Emulation, Host } from './emulation.ts';
 import { drop, end } from './end.ts';
 import { CAST, type Frame, LOCAL } from './frame.ts';
 import { icmpReceive } from './icmp-receive.ts';
+import { tell } from './logged.ts';
 import { confirm, describe, isDamaged, walk } from './packet.ts';
 import { refuse } from './reject.ts';
 import { vxlanReceive } from './vxlan-receive.ts';
@@ -30,14 +31,18 @@ export function input(emulation: Emulation, host: Host, frame: Frame): void {
   const { packet } = emulation.dataplane;
   packet.outInterface = 0;
   if (frame.verified === VERIFIED.VALID && frame.largestFragment === 0) frame.verified = VERIFIED.UNNECESSARY;
-  if (!walk(emulation, host, frame, host.cell.inputChain)) {
+  const { translation } = emulation;
+  let passes = translation.input(host.cell.index, packet, frame);
+  tell(emulation, frame);
+  frame.mark = packet.mark;
+  if (passes && !walk(emulation, host, frame, host.cell.inputChain)) {
     refuse(emulation, host, frame);
     return;
   }
-  packet.mark = frame.mark;
-  if (!emulation.translation.input(host.cell.index, packet, frame))
-    drop(emulation, frame, host.cell.index, REASON.RULE_DROP);
-  else if (confirm(emulation, host, frame)) deliver(emulation, host, frame);
+  passes &&= translation.delivering(host.cell.index, packet, frame);
+  tell(emulation, frame);
+  if (passes && confirm(emulation, frame)) deliver(emulation, host, frame);
+  else drop(emulation, frame, host.cell.index, passes ? REASON.CONNTRACK_FULL : REASON.RULE_DROP);
 }
 
 /** ip_protocol_deliver_rcu. */

@@ -6,6 +6,7 @@
  * what the container's end shows. Octets are copied, so this allocates per packet; the emulation itself does not.
  */
 
+import type { LoggedLine } from '../log/lines.ts';
 import { DEVICE } from './device.ts';
 import { type Emulation, enqueue } from './emulation.ts';
 import { append, type Frame, LONGEST_FRAME, take } from './frame.ts';
@@ -48,11 +49,12 @@ export interface Fate {
 export interface Record {
   readonly passages: Passage[];
   readonly fates: Fate[];
+  readonly lines: LoggedLine[];
 }
 
 /** An observer that writes everything down. `now` is asked for capture time. */
 export function createRecorder(now: () => number): { readonly record: Record; readonly observer: Observer } {
-  const record: Record = { passages: [], fates: [] };
+  const record: Record = { passages: [], fates: [], lines: [] };
   const observer: Observer = {
     passed(frame, device, direction) {
       const { packet, cause, mark, reason, rule } = frame;
@@ -72,6 +74,7 @@ export function createRecorder(now: () => number): { readonly record: Record; re
       const { packet, cause, mark, ctstate } = frame;
       record.fates.push({ packet, cause, cell, verdict, reason, rule, mark, ctstate, time: now() });
     },
+    logged: (line) => record.lines.push(line),
   };
   return { record, observer };
 }

@@ -15,7 +15,8 @@ import { DEVICE, type Device } from './device.ts';
 import type { Emulation, Host } from './emulation.ts';
 import { drop, end } from './end.ts';
 import { fragment } from './fragment.ts';
-import { type Frame, REDIRECT } from './frame.ts';
+import type { Frame } from './frame.ts';
+import { tell } from './logged.ts';
 import { beginToAsk, type Neighbour, resolve } from './neighbour.ts';
 import { confirm } from './packet.ts';
 import { redirect } from './redirect.ts';
@@ -23,19 +24,25 @@ import { transmit } from './transmit.ts';
 
 const FRAGMENTATION_NEEDED = 4;
 
+/** The interface that a frame came in by, as POSTROUTING sees it (ip_output hands it skb->dev). */
+function cameInBy({ devices }: Emulation, { device, maker }: Frame): number {
+  const index = device < 0 ? maker : device;
+  return index < 0 ? 0 : devices[index]!.interface;
+}
+
 /** Send `frame`, which was tracked and routed, by its device. */
 export function output(emulation: Emulation, host: Host, frame: Frame): void {
   const { packet } = emulation.dataplane;
   packet.outInterface = emulation.devices[frame.out]!.interface;
+  packet.inInterface = cameInBy(emulation, frame);
   packet.mark = frame.mark;
-  if (!emulation.translation.postrouting(host.cell.index, packet, frame)) {
-    drop(emulation, frame, host.cell.index, REASON.RULE_DROP);
-    return;
-  }
+  const passes = emulation.translation.postrouting(host.cell.index, packet, frame);
+  tell(emulation, frame);
   frame.mark = packet.mark;
-  if (!confirm(emulation, host, frame)) return;
-  if (frame.redirect !== REDIRECT.NO) redirect(emulation, host, frame);
-  finish(emulation, host, frame);
+  const isConfirmed = passes && confirm(emulation, frame);
+  redirect(emulation, host, frame);
+  if (isConfirmed) finish(emulation, host, frame);
+  else drop(emulation, frame, host.cell.index, passes ? REASON.CONNTRACK_FULL : REASON.RULE_DROP);
 }
 
 /** Fit `frame` to its device (ip_finish_output, ip_fragment). */

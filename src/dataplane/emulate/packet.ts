@@ -11,10 +11,11 @@ import { VERIFIED } from '../answer/rejected-checksum.ts';
 import { reasonOf } from '../cell.ts';
 import * as conntrack from '../conntrack.ts';
 import { read, TRANSPORT } from '../transport.ts';
-import { REASON, VERDICT } from '../verdict.ts';
+import { VERDICT } from '../verdict.ts';
 import type { Emulation, Host } from './emulation.ts';
-import { drop, end } from './end.ts';
+import { end } from './end.ts';
 import type { Frame } from './frame.ts';
+import { keep, tell } from './logged.ts';
 
 /** Bits that say more of a connection than its state. */
 const TRANSLATED = CTSTATE.SNAT | CTSTATE.DNAT;
@@ -48,15 +49,26 @@ export function track(emulation: Emulation, host: Host, frame: Frame, arrived: b
     emulation.translation.track(host.cell, frame.view, layers.outer);
   }
   frame.ctstate = packet.ctstate;
+  emulation.tracked = frame.packet;
 }
 
 /**
- * Give `frame`, a reset that a rule sends, to the connection of the packet that was tracked last: it is not tracked itself, and
- * the connection closes (nf_conntrack_attach, nf_ct_set_closing).
+ * Give `frame` to the connection of the packet that was tracked last, and do not track it itself (nf_conntrack_attach): a reset
+ * that a rule sends, by which the connection closes (nf_ct_set_closing); an ICMP error, which its quote would not always
+ * lead there, because the connection is not remembered yet or the packet is half translated.
  */
 export function attach(emulation: Emulation, host: Host, frame: Frame): void {
   describe(emulation, host, frame);
-  emulation.translation.attach(emulation.now);
+  if (emulation.dataplane.packet.protocol === PROTOCOL.ICMP) emulation.translation.relate();
+  else emulation.translation.attach(emulation.now);
+  emulation.tracked = 0;
+  emulation.dataplane.packet.ctstate = CTSTATE.RELATED;
+  frame.ctstate = CTSTATE.RELATED;
+}
+
+/** Let `frame` look RELATED to a connection that it leaves alone: nat will not let it pass. */
+export function relate(emulation: Emulation, host: Host, frame: Frame): void {
+  describe(emulation, host, frame);
   emulation.dataplane.packet.ctstate = CTSTATE.RELATED;
   frame.ctstate = CTSTATE.RELATED;
 }
@@ -104,6 +116,8 @@ export function walk(emulation: Emulation, host: Host, frame: Frame, chain: numb
   const { packet, outcome } = emulation.dataplane;
   packet.mark = frame.mark;
   host.cell.filter.evaluate(chain, packet, outcome);
+  keep(emulation.dataplane, host.cell.index, host.cell.filter.rules, outcome, frame);
+  tell(emulation, frame);
   frame.mark = outcome.mark;
   frame.rule = outcome.rule;
   frame.reason = reasonOf(host.cell, outcome.verdict, outcome.rule, packet.ctstate & ~TRANSLATED);
@@ -120,15 +134,12 @@ export function endRefused(emulation: Emulation, host: Host, frame: Frame, verdi
 
 /**
  * Remember the connection of the packet that was tracked last, with the mark that the walk before gave it; false when the
- * table is full and `frame` was dropped.
+ * table is full and `frame` has to be dropped.
  */
-export function confirm(emulation: Emulation, host: Host, frame: Frame): boolean {
+export function confirm(emulation: Emulation, frame: Frame): boolean {
   const { packet, outcome, connections } = emulation.dataplane;
   if (frame.attached === 1) return true;
-  if (!emulation.translation.confirm(emulation.now)) {
-    drop(emulation, frame, host.cell.index, REASON.CONNTRACK_FULL);
-    return false;
-  }
+  if (!emulation.translation.confirm(emulation.now)) return false;
   if (outcome.connectionMark !== packet.connectionMark && connections.slot >= 0)
     conntrack.setConnectionMark(connections, outcome.connectionMark);
   return true;

@@ -15,6 +15,7 @@ import { drop } from './end.ts';
 import { forward } from './forward.ts';
 import { type Frame, LOCAL } from './frame.ts';
 import { input } from './input.ts';
+import { tell } from './logged.ts';
 import { receiveOptions } from './options.ts';
 import { track } from './packet.ts';
 import { routeInput } from './route.ts';
@@ -34,7 +35,9 @@ export function prerouting(emulation: Emulation, host: Host, frame: Frame, devic
 function arrive(emulation: Emulation, host: Host, frame: Frame, device: Device): void {
   track(emulation, host, frame, true);
   const { packet } = emulation.dataplane;
-  if (!emulation.translation.prerouting(host.cell.index, packet, frame)) {
+  const passes = emulation.translation.prerouting(host.cell.index, packet, frame);
+  tell(emulation, frame);
+  if (!passes) {
     drop(emulation, frame, host.cell.index, REASON.RULE_DROP);
     return;
   }

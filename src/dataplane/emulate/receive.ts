@@ -20,6 +20,8 @@ import { DIRECTION } from './seams.ts';
 
 const BROADCAST = 0xffffffffffff;
 const TAG_AND_TYPE = 6;
+/** Octets of the two addresses of an Ethernet header. */
+const ADDRESSES_LENGTH = 12;
 /** Smaller numbers in the type field are lengths of 802.3 (ETH_P_802_3_MIN). */
 const SMALLEST_TYPE = 0x600;
 /** The bit of a MAC address that makes it a group's, as a factor: it sits above what a 32-bit operation can see. */
@@ -85,6 +87,15 @@ function notIpv4(emulation: Emulation, frame: Frame, outer: Stack, device: Devic
   }
 }
 
+/** Tags between the addresses and the packet are taken off: the addresses move up to its type (skb_reorder_vlan_header). */
+function untag(frame: Frame): void {
+  const { octets, at, network } = frame;
+  frame.link = network - ethernet.HEADER_LENGTH;
+  if (frame.link === at) return;
+  octets.copyWithin(frame.link, at, at + ADDRESSES_LENGTH);
+  frame.at = frame.link;
+}
+
 /** `tagged` is VLAN_TAGGED for a frame of a VLAN, or ACCEPTED. */
 function receiveIpv4(emulation: Emulation, frame: Frame, outer: Stack, device: Device, tagged: number): void {
   let refused = tagged;
@@ -96,6 +107,7 @@ function receiveIpv4(emulation: Emulation, frame: Frame, outer: Stack, device: D
     return;
   }
   frame.network = outer.network;
+  untag(frame);
   frame.end = outer.end;
   prerouting(emulation, emulation.hosts[device.cell]!, frame, device);
 }

@@ -2,7 +2,7 @@
 import { RULE_VERDICT } from '../../rules/packet.ts';
 import { sendReject } from './answer.ts';
 import { type Emulation, type Host, NO_REJECT } from './emulation.ts';
-import { type Frame, REDIRECT } from './frame.ts';
+import type { Frame } from './frame.ts';
 import { endRefused } from './packet.ts';
 import { redirect } from './redirect.ts';
 
@@ -11,7 +11,7 @@ export function refuse(emulation: Emulation, host: Host, frame: Frame): void {
   // The answer is walked through rules of its own.
   const { verdict, rule } = emulation.dataplane.outcome;
   const code = verdict === RULE_VERDICT.REJECT ? host.rejections[rule]! : NO_REJECT;
-  if (frame.redirect !== REDIRECT.NO) redirect(emulation, host, frame);
+  redirect(emulation, host, frame);
   if (code !== NO_REJECT) sendReject(emulation, host, frame, code);
   endRefused(emulation, host, frame, verdict);
 }

@@ -13,7 +13,7 @@ import { lookup } from '../../foundation/directory.ts';
 import { HOST_VETH_ADDRESS } from '../../foundation/lease.ts';
 import { contains, maskOf } from '../../wire/address.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
-import { ACCEPTED, broadcastOf, ipv4Source } from '../decapsulate.ts';
+import { ACCEPTED, broadcastOf, ipv4Source, isForAll } from '../decapsulate.ts';
 import { ROUTE, route } from '../forward.ts';
 import { REASON } from '../verdict.ts';
 import { DEVICE, type Device } from './device.ts';
@@ -101,7 +101,7 @@ export function routeBetween(
   source: number,
   destination: number,
 ): number {
-  if (source === NO_ADDRESS && destination !== LIMITED_BROADCAST) return REASON.IP4_INVALID_SOURCE;
+  if (source === NO_ADDRESS && !isForAll(destination)) return REASON.IP4_INVALID_SOURCE;
   if (destination === NO_ADDRESS) return REASON.IP4_INVALID_DESTINATION;
   if (destination >>> 24 === LOOPBACK) return REASON.IP4_LOCALNET;
   const refused = ipv4Source(source, host.cell);
@@ -120,8 +120,8 @@ export function routeBetween(
   return ACCEPTED;
 }
 
-/** Multicast and reserved addresses: nobody on a cell listens there. */
-const isGroup = (destination: number): boolean => destination >= FIRST_MULTICAST && destination !== LIMITED_BROADCAST;
+/** Multicast and reserved addresses: no interface of a cell has joined there. */
+const isGroup = (destination: number): boolean => destination >= FIRST_MULTICAST && !isForAll(destination);
 
 /** Whether `address` is the broadcast address of a network of the host. As a source it is refused only where a packet turns back. */
 function isBroadcast(emulation: Emulation, host: Host, address: number): boolean {

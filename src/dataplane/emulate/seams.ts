@@ -1,20 +1,23 @@
 /**
  * Seams: what is plugged into the emulation. What is not plugged in does nothing.
  */
+import type { Evaluator } from '../../rules/evaluator.ts';
 import type { RulePacket } from '../../rules/packet.ts';
 import type { Stack } from '../../wire/stack.ts';
 import type { Cell } from '../cell.ts';
 import * as conntrack from '../conntrack.ts';
 import type { Dataplane } from '../dataplane.ts';
 import { trackPacket } from '../forward.ts';
-import { attach } from '../track-windows.ts';
+import type { LoggedLine } from '../log/lines.ts';
+import { attach, relate } from '../track-windows.ts';
 import type { Frame } from './frame.ts';
 
 /**
  * Connections and what tables but filter do at each hook: mangle and nat, with a tracking that knows translated
  * connections. `cell` is a cell's index, `packet` (the dataplane's) holds what rules see of the IPv4 packet in
  * `[frame.network, frame.end)`. A translation that changes addresses or ports changes the octets and their checksums, and
- * `packet` with them; a mark goes into `packet.mark`. False drops the packet.
+ * `packet` with them; a mark goes into `packet.mark`. What LOG rules see is kept as `logged.ts` does it. False drops the
+ * packet.
  */
 export interface Translation {
   /**
@@ -26,14 +29,21 @@ export interface Translation {
   invalidate(): void;
   /** A reset goes against the packet that was tracked last, for its connection, which closes. */
   attach(now: number): void;
+  /** An ICMP error is about the packet that was tracked last, and belongs to its connection. */
+  relate(): void;
   /** Whether it opens a connection that is not confirmed yet. */
   isOpening(): boolean;
   /** Remember the connection that was tracked last; false when the packet has to be dropped. */
   confirm(now: number): boolean;
   prerouting(cell: number, packet: RulePacket, frame: Frame): boolean;
+  /** INPUT before the filter table, and behind it, where sources are translated. */
   input(cell: number, packet: RulePacket, frame: Frame): boolean;
+  delivering(cell: number, packet: RulePacket, frame: Frame): boolean;
+  forward(cell: number, packet: RulePacket, frame: Frame): boolean;
   output(cell: number, packet: RulePacket, frame: Frame): boolean;
   postrouting(cell: number, packet: RulePacket, frame: Frame): boolean;
+  /** The tables of the cell whose index is `cell` that are walked here; they count their rules. */
+  tables(cell: number): readonly Evaluator[];
 }
 
 /** Programs of a cell: whether one has a socket for what comes to `address` and `port` over `protocol`. */
@@ -50,6 +60,8 @@ export interface Observer {
    * another frame; one of REASON; the id of the deciding rule or -1.
    */
   ended(frame: Frame, cell: number, verdict: number, reason: number, rule: number): void;
+  /** A LOG rule logged `frame`; only where the dataplane keeps that. */
+  logged?(line: LoggedLine, frame: Frame): void;
 }
 
 const passes = (): boolean => true;
@@ -59,12 +71,16 @@ export const noTranslation = (dataplane: Dataplane): Translation => ({
   track: (cell, view, stack) => trackPacket(dataplane, cell, view, stack),
   invalidate: () => conntrack.invalid(dataplane.connections),
   attach: (now) => attach(dataplane.connections, now),
+  relate: () => relate(dataplane.connections),
   isOpening: () => dataplane.connections.pending,
   confirm: (now) => conntrack.confirm(dataplane.connections, now),
   prerouting: passes,
   input: passes,
-  output: passes,
+  delivering: passes,
+  forward: passes,
+  output: (_cell, _packet, frame) => frame.barred === 0,
   postrouting: passes,
+  tables: () => [],
 });
 
 export const NOBODY_LISTENS: Listens = () => false;

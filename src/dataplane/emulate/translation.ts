@@ -22,8 +22,9 @@ import { TRANSLATED } from '../nat/translate.ts';
 import { ctstateBits, HOOK } from '../nat/tuples.ts';
 import { type CellNat, createNatTable, pass } from '../nat/walk.ts';
 import type { CellRules } from '../setup.ts';
-import { attach, isOutrun, show } from '../track-windows.ts';
+import { attach, isOutrun, relate, show } from '../track-windows.ts';
 import type { Frame } from './frame.ts';
+import { keep } from './logged.ts';
 import type { Translation } from './seams.ts';
 
 /** A table's chains by name, as `evaluate` numbers them. */
@@ -66,14 +67,19 @@ export function createTranslation(
     const evaluator = evaluatorOf(dataplane, rules.get(cell.name), 'nat');
     if (evaluator === undefined) return undefined;
     const table = createNatTable(evaluator);
-    return { tracking, table, addresses: addressesOf(dataplane, cell), choice, outcome: createOutcome() };
+    const outcome = createOutcome();
+    const walked = (): void => keep(dataplane, cell.index, evaluator.rules, outcome, translated!);
+    return { tracking, table, addresses: addressesOf(dataplane, cell), choice, outcome, walked };
   });
+  /** The frame that goes through a nat table. */
+  let translated: Frame | null = null;
 
-  function mangle(cell: number, chain: string, packet: RulePacket): boolean {
+  function mangle(cell: number, chain: string, packet: RulePacket, frame: Frame): boolean {
     const one = mangles[cell];
     const number = one?.chains.get(chain);
     if (one === undefined || number === undefined) return true;
     one.evaluator.evaluate(number, packet, one.outcome);
+    keep(dataplane, cell, one.evaluator.rules, one.outcome, frame);
     packet.mark = one.outcome.mark;
     return one.outcome.verdict === RULE_VERDICT.ACCEPT;
   }
@@ -81,6 +87,7 @@ export function createTranslation(
   function translate(cell: number, hook: number, packet: RulePacket, frame: Frame): boolean {
     const nat = nats[cell];
     if (nat === undefined) return true;
+    translated = frame;
     return pass(nat, hook, packet, frame.view, frame.network, frame.end, frame.partial === 1) !== TRANSLATED.DROPPED;
   }
 
@@ -96,14 +103,24 @@ export function createTranslation(
       attach(tracking.table, now);
       tracking.opening = false;
     },
+    relate() {
+      relate(tracking.table);
+      tracking.opening = false;
+      tracking.related = true;
+    },
     isOpening: () => tracking.opening,
     confirm: (now) => connections.confirm(tracking, now),
     prerouting: (cell, packet, frame) =>
-      mangle(cell, 'PREROUTING', packet) && translate(cell, HOOK.PREROUTING, packet, frame),
-    input: (cell, packet, frame) => mangle(cell, 'INPUT', packet) && translate(cell, HOOK.INPUT, packet, frame),
-    output: (cell, packet, frame) => mangle(cell, 'OUTPUT', packet) && translate(cell, HOOK.OUTPUT, packet, frame),
+      mangle(cell, 'PREROUTING', packet, frame) && translate(cell, HOOK.PREROUTING, packet, frame),
+    input: (cell, packet, frame) => mangle(cell, 'INPUT', packet, frame),
+    delivering: (cell, packet, frame) => translate(cell, HOOK.INPUT, packet, frame),
+    forward: (cell, packet, frame) => mangle(cell, 'FORWARD', packet, frame),
+    output: (cell, packet, frame) =>
+      mangle(cell, 'OUTPUT', packet, frame) && frame.barred === 0 && translate(cell, HOOK.OUTPUT, packet, frame),
     postrouting: (cell, packet, frame) =>
-      mangle(cell, 'POSTROUTING', packet) && translate(cell, HOOK.POSTROUTING, packet, frame),
+      mangle(cell, 'POSTROUTING', packet, frame) && translate(cell, HOOK.POSTROUTING, packet, frame),
+    tables: (cell) =>
+      [mangles[cell]?.evaluator, nats[cell]?.table.evaluator].filter((evaluator) => evaluator !== undefined),
   };
 }
 

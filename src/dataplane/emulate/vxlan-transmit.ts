@@ -45,6 +45,7 @@ export function encapsulate(emulation: Emulation, host: Host, frame: Frame): boo
   const remote = host.forwarding.get(ethernet.destination(view, frame.at)) ?? -1;
   if (remote < 0) return false;
   const inner = innerNetwork(frame);
+  const link = frame.at;
   const sourcePort = emulation.draws.sourcePort(host.cell.index, view, inner, frame.end);
   const ecn = inner < 0 ? 0 : outerEcn(ipv4.ecn(view, inner));
   frame.at -= vxlan.HEADER_LENGTH;
@@ -69,6 +70,8 @@ export function encapsulate(emulation: Emulation, host: Host, frame: Frame): boo
   if (frame.segmentLength !== 0) frame.segmentLength += inner - frame.network;
   forget(frame);
   frame.device = -1;
+  frame.link = link;
+  frame.maker = host.vtep.index;
   frame.cast = CAST.HOST;
   return true;
 }

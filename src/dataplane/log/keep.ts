@@ -14,7 +14,7 @@ import { ETHER_TYPE } from '../../wire/protocol.ts';
 import type { Stack } from '../../wire/stack.ts';
 import type { Cell } from '../cell.ts';
 import type { Dataplane } from '../dataplane.ts';
-import { type Changes, record } from './records.ts';
+import { type Changes, keepLink, record } from './records.ts';
 
 /** Positions of headers in a frame of the plain shape (`plain.ts`). */
 const PLAIN_OUTER = 14;
@@ -43,7 +43,10 @@ export function keepArrived(dataplane: Dataplane, cell: Cell, view: DataView, st
   changes.ecn = -1;
   const around = stack === layers.inner ? layers.outer : stack === wholeLayers.inner ? wholeLayers.outer : null;
   if (around !== null) changes.ecn = decapsulated(ipv4.ecn(view, around.network), ipv4.ecn(view, stack.network));
-  record(logs, cell.index, packet, outcome, view, stack.link, stack.network, stack.end, changes);
+  const isTagged = stack.vlanCount !== 0;
+  if (isTagged) keepLink(logs, view, stack.link);
+  const link = isTagged ? -1 : stack.link;
+  record(logs, cell.index, cell.filter.rules, packet, outcome, view, link, stack.network, stack.end, changes);
 }
 
 /** The same for a frame at `at` of the plain shape. */
@@ -53,7 +56,18 @@ export function keepPlain(dataplane: Dataplane, cell: Cell, view: DataView, at: 
   const network = at + PLAIN_NETWORK;
   changes.hops = 1;
   changes.ecn = decapsulated(ipv4.ecn(view, at + PLAIN_OUTER), ipv4.ecn(view, network));
-  record(logs, cell.index, packet, outcome, view, at + PLAIN_LINK, network, ipv4.payloadEnd(view, network), changes);
+  record(
+    logs,
+    cell.index,
+    cell.filter.rules,
+    packet,
+    outcome,
+    view,
+    at + PLAIN_LINK,
+    network,
+    ipv4.payloadEnd(view, network),
+    changes,
+  );
 }
 
 /** The last walk was that of the packet at `network`, which a container of `cell` had sent. */
@@ -65,7 +79,7 @@ export function keepSent(dataplane: Dataplane, cell: Cell, view: DataView, netwo
   ethernet.setDestination(logs.link, 0, hostVethMac(packet.source));
   ethernet.setSource(logs.link, 0, containerMac(packet.source));
   ethernet.setType(logs.link, 0, ETHER_TYPE.IPV4);
-  record(logs, cell.index, packet, outcome, view, -1, network, end, changes);
+  record(logs, cell.index, cell.filter.rules, packet, outcome, view, -1, network, end, changes);
 }
 
 /** The plain shape's keepSent. */

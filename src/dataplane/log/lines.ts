@@ -18,12 +18,14 @@ export function takeLines(records: LogRecords, cells: readonly Cell[], interface
   let entry = 0;
   for (let walk = 0; walk < records.walks; walk++) {
     const cell = cells[records.cell[walk]!]!;
+    const { rules } = records.rules[walk]!;
     const inInterface = interfaces.name(records.inInterface[walk]!);
     const outInterface = interfaces.name(records.outInterface[walk]!);
-    const link = walk * SLOT;
-    const network = link + LINK_LENGTH;
+    const at = walk * SLOT;
+    const link = records.linked[walk] === 1 ? at : -1;
+    const network = at + LINK_LENGTH;
     for (; entry < records.entriesEnd[walk]!; entry++) {
-      const { target } = cell.filter.rules.rules[records.rule[entry]!]!.rule;
+      const { target } = rules[records.rule[entry]!]!.rule;
       if (target.kind !== 'LOG') continue;
       const context = { inInterface, outInterface, mark: records.mark[entry]! };
       const text = logLine(target, context, records.view, link, network, network + records.length[walk]!);

@@ -7,8 +7,10 @@
  */
 import { BURST_CAPACITY } from '../../capture/burst.ts';
 import { LOG_CAPACITY, type Outcome, type RulePacket } from '../../rules/packet.ts';
+import type { RuleTable } from '../../rules/table.ts';
 import * as ethernet from '../../wire/ethernet.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
+import { ETHER_TYPE } from '../../wire/protocol.ts';
 
 /** A frame between cells is walked where it leaves and where it arrives. */
 const WALKS = 2 * BURST_CAPACITY;
@@ -18,6 +20,9 @@ export const LINK_LENGTH = ethernet.HEADER_LENGTH;
 /** Octets of one record: the Ethernet header, then the packet. */
 export const SLOT = LINK_LENGTH + PACKET_LIMIT;
 
+/** Instead of the offset of an Ethernet header: there is none. */
+export const NO_LINK = -2;
+
 export interface LogRecords {
   /** Records in use, and entries of rules in use. */
   walks: number;
@@ -26,9 +31,13 @@ export interface LogRecords {
   lost: number;
   // By walk.
   readonly cell: Int32Array;
+  /** The table whose chain was walked. */
+  readonly rules: RuleTable[];
   readonly inInterface: Int32Array;
   readonly outInterface: Int32Array;
   readonly time: Float64Array;
+  /** 1 where the packet has an Ethernet header. */
+  readonly linked: Uint8Array;
   /** Octets of the packet that are there. */
   readonly length: Int32Array;
   /** Number of the first entry behind those of the walk. */
@@ -36,7 +45,7 @@ export interface LogRecords {
   /** SLOT octets each. */
   readonly octets: Uint8Array;
   readonly view: DataView;
-  // By entry: rule id in the cell's filter table, and the mark at that rule.
+  // By entry: rule id in that table, and the mark at that rule.
   readonly rule: Int32Array;
   readonly mark: Uint32Array;
   /** Ethernet header for a packet whose own octets do not hold it; see `keepLink`. */
@@ -50,9 +59,11 @@ export function create(): LogRecords {
     entries: 0,
     lost: 0,
     cell: new Int32Array(WALKS),
+    rules: [],
     inInterface: new Int32Array(WALKS),
     outInterface: new Int32Array(WALKS),
     time: new Float64Array(WALKS),
+    linked: new Uint8Array(WALKS),
     length: new Int32Array(WALKS),
     entriesEnd: new Int32Array(WALKS),
     octets,
@@ -68,12 +79,15 @@ export function empty(records: LogRecords): void {
   records.entries = 0;
 }
 
-/** Remember the Ethernet header at `at` for the next record without one: reassembly drops it. */
+/**
+ * Remember the Ethernet header at `at` for the next record without one: reassembly drops it, and VLAN tags stand behind it
+ * that the kernel has taken off before.
+ */
 export function keepLink(records: LogRecords, view: DataView, at: number): void {
   if (at < 0) return;
   ethernet.setDestination(records.link, 0, ethernet.destination(view, at));
   ethernet.setSource(records.link, 0, ethernet.source(view, at));
-  ethernet.setType(records.link, 0, ethernet.type(view, at));
+  ethernet.setType(records.link, 0, ETHER_TYPE.IPV4);
 }
 
 /** How the packet at a rule differs from the octets at hand. */
@@ -85,12 +99,13 @@ export interface Changes {
 }
 
 /**
- * Keep the packet from `network` to `end`, of which `outcome` says which rules logged it on `cell`. `link` is the offset
- * of its Ethernet header, or -1 for the one of `keepLink`.
+ * Keep the packet from `network` to `end`, of which `outcome` says which of `rules` logged it on `cell`. `link` is the offset
+ * of its Ethernet header, or -1 for the one of `keepLink`, or NO_LINK.
  */
 export function record(
   records: LogRecords,
   cell: number,
+  rules: RuleTable,
   packet: RulePacket,
   outcome: Outcome,
   view: DataView,
@@ -107,10 +122,12 @@ export function record(
   const at = walk * SLOT;
   const length = Math.min(end - network, PACKET_LIMIT);
   records.cell[walk] = cell;
+  records.rules[walk] = rules;
   records.inInterface[walk] = packet.inInterface;
   records.outInterface[walk] = packet.outInterface;
   records.time[walk] = packet.time;
   records.length[walk] = length;
+  records.linked[walk] = Number(link !== NO_LINK);
   copy(records, at, link < 0 ? records.link : view, Math.max(link, 0), LINK_LENGTH);
   copy(records, at + LINK_LENGTH, view, network, length);
   change(records.view, at + LINK_LENGTH, changes);

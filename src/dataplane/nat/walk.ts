@@ -40,6 +40,8 @@ export interface CellNat {
   readonly choice: PortChoice;
   /** How the last walk ended; `rule` names what dropped a packet. */
   readonly outcome: Outcome;
+  /** Called when a chain was walked, before anything is changed. */
+  readonly walked?: () => void;
 }
 
 /** Prepare the chains and targets of a nat table. */
@@ -127,6 +129,7 @@ function walk(cell: CellNat, hook: number, manip: number, packet: RulePacket): b
   const chain = table.chains[hook]!;
   if (chain >= 0) {
     table.evaluator.evaluate(chain, packet, outcome);
+    cell.walked?.();
     if (outcome.verdict === RULE_VERDICT.NAT) return apply(cell, hook, manip, packet);
     if (outcome.verdict !== RULE_VERDICT.ACCEPT) return false;
   }

@@ -46,6 +46,7 @@ const UNHEARD: JourneyListener = {
   unexpected: () => undefined,
   passed: () => undefined,
   ended: () => undefined,
+  logged: () => undefined,
 };
 
 /**

@@ -1,5 +1,6 @@
 /** Journeys as data: what captures gave, what emulated cells showed, and what was found when the two were held together. */
 import type { Fate, Passage } from '../../dataplane/emulate/journey.ts';
+import type { LoggedLine } from '../../dataplane/log/lines.ts';
 
 /** A frame of a capture. Times are nanoseconds since an epoch that all captures share. */
 export interface Captured {
@@ -106,6 +107,8 @@ export interface JourneyListener {
   passed(place: Place, octets: Uint8Array<ArrayBuffer>, journey: Journey): void;
   /** A journey that nothing more will be added to, nearly in the order in which they began. */
   ended(journey: Journey): void;
+  /** What a LOG rule of a cell logged of the journey numbered `journey`, at once; only where the dataplane keeps that. */
+  logged(line: LoggedLine, journey: number): void;
 }
 
 export interface JourneySettings {

@@ -34,6 +34,7 @@ export function createObserver(journeys: () => Journeys): Observer {
       way.last = emulation.now;
       way.fate = { packet, cause, cell, verdict, reason, rule, mark, ctstate, time: emulation.now };
     },
+    logged: (line, { packet }) => journeys().listener.logged(line, packet),
   };
 }
 

@@ -1,43 +1,31 @@
 /**
- * Connections at the end of a case: each TCP and UDP connection of the overlay that `conntrack -L` prints has to be in the
- * table of the emulated cells.
+ * Connections at the end of a case: each over TCP, UDP and ICMP that `conntrack -L` prints, with the ends that both directions
+ * show, is in the tables of the emulated cells, and they have no others.
  */
-import { type Conntrack, findPorted, hashOf } from '../../../src/dataplane/conntrack.ts';
-import { parseIpv4 } from '../../../src/wire/address.ts';
+import type { Emulation } from '../../../src/dataplane/emulate/emulation.ts';
+import { compareListed } from '../real-connections.ts';
 import type { Mismatch } from './mismatch.ts';
 
-const PROTOCOLS: Readonly<Record<string, number>> = { tcp: 6, udp: 17 };
-/** The first half of a line: the direction of the connection's first packet. */
-const LINE = /^ipv4 +\d+ (tcp|udp) .*?src=(10\.255\.\S+) dst=(\S+) sport=(\d+) dport=(\d+)/;
-
-/** `text` is what `conntrack -L -o extended` printed on the cell numbered `index`. Gives how many were compared. */
+/** `text` is what `conntrack -L` printed on the cell numbered `index`. Gives how many were compared. */
 export function compareConnections(
   cell: string,
   index: number,
   text: string,
-  connections: Conntrack,
+  emulation: Emulation,
   mismatches: Mismatch[],
 ): number {
-  let compared = 0;
-  for (const line of text.split('\n')) {
-    const match = LINE.exec(line);
-    if (match === null) continue;
-    const [, protocol, source, destination, from, to] = match;
-    const [first, second] = [parseIpv4(source!)!, parseIpv4(destination!)!];
-    const ports = (Number(from) << 16) | Number(to);
-    const hashed = hashOf(first, second, ports);
-    compared += 1;
-    if (findPorted(connections, index, PROTOCOLS[protocol!]!, first, second, ports, hashed) >= 0) continue;
+  const { connections, differences } = compareListed(emulation, index, text);
+  for (const { line, tagplane } of differences) {
     mismatches.push({
       side: 'cells',
       cell,
       step: -1,
-      subject: `connection ${protocol} ${source}:${from} > ${destination}:${to}`,
+      subject: line === 'unknown' ? 'connection that the kernel does not have' : 'connection',
       what: '',
       kernel: line,
-      tagplane: 'unknown',
+      tagplane,
       packets: [],
     });
   }
-  return compared;
+  return connections;
 }

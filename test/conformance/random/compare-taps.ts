@@ -4,28 +4,12 @@
  */
 import { compareConnections } from './compare-connections.ts';
 import { type Comparison, counterMismatches } from './compare-verdicts.ts';
-import { emulate, type Passed } from './emulate-side.ts';
-import { isPiece, look } from './fate.ts';
+import type { Emulated, Passed } from './emulate-side.ts';
+import { isPiece } from './fate.ts';
 import type { KernelResult } from './kernel.ts';
 import { count, type Mismatch } from './mismatch.ts';
-import { type Known, normalise } from './normalise.ts';
-import type { Case, FrameStep } from './step.ts';
+import { isTimer, type Known, knownOf, normalise } from './normalise.ts';
 import { type Event, isContainerEnd } from './wire-lab.ts';
-
-const ARP = 0x0806;
-
-/** Packets that the case puts in. */
-function knownOf(frames: readonly FrameStep[]): Known {
-  const looks = frames.flatMap(({ octets }) => {
-    const frame = Buffer.from(octets, 'hex');
-    const seen = look(frame);
-    return seen === null ? [] : [seen];
-  });
-  return {
-    keys: new Set(looks.map(({ fingerprint }) => fingerprint)),
-    sourceless: new Set(looks.map(({ sourceless }) => sourceless)),
-  };
-}
 
 /** Whether it is on its way into the cell; a container's end sends what its veth receives. */
 const enters = ({ device, outgoing }: Passed): boolean => outgoing === isContainerEnd(device);
@@ -41,41 +25,32 @@ function lines(seen: readonly Passed[], cell: string, known: Known): string[] {
   return seen
     .filter((one) => one.cell === cell && one.device !== 'lo' && !(enters(one) && isPiece(one)))
     .toSorted(byEnd)
-    .map(({ device, outgoing, octets }) => {
-      const leaves = outgoing && device === 'eth0';
-      return `${device} ${outgoing ? 'out' : 'in'} ${normalise(octets, known, leaves)}`;
-    });
+    .map(({ device, outgoing, octets }) => `${device} ${outgoing ? 'out' : 'in'} ${normalise(octets, known)}`);
 }
 
-/**
- * ARP, and the ICMP host unreachable that follows when nobody answers, come when their time has come: they belong to no
- * step, and are held against each other as they are.
- */
-function isTimer(octets: Uint8Array, known: Known): boolean {
-  const type = (octets[12]! << 8) | octets[13]!;
-  if (type === ARP) return true;
-  const seen = look(octets);
-  return seen !== null && seen.answer === '3/1' && !known.keys.has(seen.fingerprint);
-}
-
-export function compareTaps(one: Case, kernel: KernelResult): Comparison {
-  const ours = emulate(one, kernel.times, kernel.origin);
-  const frames = one.steps.filter((step) => step.kind === 'frame');
-  const known = knownOf(frames);
-  const mismatches: Mismatch[] = [];
+/** What the kernel's cells saw because of each frame, by its number. The underlay floods; what is for another's device is left out. */
+export function eventsByFrame(kernel: KernelResult): (frame: number) => readonly Event[] {
   const events = new Map<number, Event[]>();
   for (const event of kernel.epochs.flatMap((epoch) => epoch.events)) {
-    const list = events.get(event.step);
-    // The underlay floods; what is for another cell's device is no business of this one.
     if (event.otherHost && event.device === 'eth0') continue;
+    const list = events.get(event.step);
     if (list === undefined) events.set(event.step, [event]);
     else list.push(event);
   }
+  return (frame) => events.get(frame) ?? [];
+}
+
+export function compareTaps(kernel: KernelResult, ours: Emulated): Comparison {
+  const one = kernel.played;
+  const frames = one.steps.filter((step) => step.kind === 'frame');
+  const known = knownOf(frames);
+  const mismatches: Mismatch[] = [];
+  const eventsOf = eventsByFrame(kernel);
   const inStep = <T extends Passed>(seen: readonly T[]): T[] => seen.filter(({ octets }) => !isTimer(octets, known));
   let compared = 0;
   for (const [index, frame] of frames.entries()) {
     for (const { name } of one.foundation.cells as readonly { name: string }[]) {
-      const theirs = lines(inStep(events.get(index) ?? []), name, known);
+      const theirs = lines(inStep(eventsOf(index)), name, known);
       const mine = lines(inStep(ours.steps[index]!), name, known);
       compared += theirs.length;
       if (theirs.join('\n') === mine.join('\n')) continue;
@@ -95,11 +70,11 @@ export function compareTaps(one: Case, kernel: KernelResult): Comparison {
   for (const [index, epoch] of kernel.epochs.entries()) {
     for (const [cell, theirs] of epoch.counts) {
       rules += theirs.size;
-      mismatches.push(...counterMismatches('cells', cell, index, epoch, ours.counts[index]!.get(cell)!));
+      mismatches.push(...counterMismatches('cells', cell, index, epoch, theirs, ours.counts[index]!.get(cell)!));
     }
   }
   for (const [index, { name }] of (one.foundation.cells as readonly { name: string }[]).entries()) {
-    compared += compareConnections(name, index, kernel.connections.get(name)!, ours.connections, mismatches);
+    compared += compareConnections(name, index, kernel.connections.get(name)!, ours.emulation, mismatches);
   }
   const reasons = new Map<string, number>();
   for (const reason of ours.reasons.flat()) count(reasons, reason);

@@ -5,8 +5,9 @@
 import { HOST_VETH_ADDRESS } from '../lab-names.ts';
 import { type Arrival, arrivalsOf, claimsToBeFrom, isOwnAnswer, isPiece, isUnanswerable } from './fate.ts';
 import { type JudgedEpoch, type Judgement, judgeCell } from './judge-side.ts';
-import type { EpochResult, KernelResult } from './kernel.ts';
+import { type Count, type Counts, difference, type EpochResult, type KernelResult } from './kernel.ts';
 import { count, type Mismatch } from './mismatch.ts';
+import { isTimer, knownOf } from './normalise.ts';
 import { type Epoch, foundationOf } from './rules.ts';
 import type { Case } from './step.ts';
 import { type Event, isContainerEnd } from './wire-lab.ts';
@@ -39,13 +40,19 @@ function agrees({ event, fate }: Arrival, judgement: Judgement): boolean {
   }
 }
 
-export function compareVerdicts(one: Case, kernel: KernelResult): Comparison {
+/**
+ * `translated` is, for each epoch, what frames of translated flows were counted for: by emulated cells, whose counters are held
+ * against the kernel's by themselves. The judge follows no NAT and is not shown these frames.
+ */
+export function compareVerdicts(kernel: KernelResult, translated: readonly Counts[]): Comparison {
+  const one = kernel.played;
   const mismatches: Mismatch[] = [];
   const reasons = new Map<string, number>();
   let [compared, rules] = [0, 0];
+  const isShown = shownTo(one);
   for (const cell of createWorld(foundationOf(one)).cells) {
-    const all = arrivalsAt(kernel, cell);
-    const fed = epochsOf(kernel, cell, all);
+    const all = arrivalsAt(kernel, cell, isShown);
+    const fed = epochsOf(kernel, cell, all, isShown);
     const judged = judgeCell(one, cell.name, fed, kernel.origin);
     for (const [arrival, judgement] of judgedArrivals(all, fed, judged)) {
       compared += 1;
@@ -53,23 +60,42 @@ export function compareVerdicts(one: Case, kernel: KernelResult): Comparison {
       if (!agrees(arrival, judgement)) mismatches.push(fateMismatch(one, cell.name, arrival, judgement));
     }
     for (const [index, { counts }] of kernel.epochs.entries()) {
-      const theirs = counts.get(cell.name)!;
+      const ours = judged[index]!.counts;
+      const taken = translated.slice(0, index + 1).map((ofFlows) => ofFlows.get(cell.name));
+      const limited = limitedRules(kernel.epochs[index]!, cell.name);
+      // A limit that let a frame of a flow through has one token less than the judge knows of.
+      const isUnknown = (rule: string): boolean =>
+        limited.has(rule) && taken.some((ofFlows) => (ofFlows?.get(rule)?.[0] ?? 0) > 0);
+      const left = difference(counts, translated[index]!).get(cell.name)!;
+      const theirs = new Map([...left].filter(([rule]) => ours.has(rule) && !isUnknown(rule)));
       rules += theirs.size;
-      mismatches.push(...counterMismatches('judge', cell.name, index, kernel.epochs[index]!, judged[index]!.counts));
+      mismatches.push(...counterMismatches('judge', cell.name, index, kernel.epochs[index]!, theirs, ours));
     }
   }
   return { mismatches, compared, rules, reasons };
 }
 
+/** Whether the judge is shown a frame: not what a frame of a translated flow caused. Timers that ran out meanwhile are no part of it. */
+function shownTo({ steps }: Case): (event: Event) => boolean {
+  const frames = steps.filter((step) => step.kind === 'frame');
+  const known = knownOf(frames);
+  return ({ step, octets }) => frames[step]?.flow === undefined || isTimer(octets, known);
+}
+
+/** Whether a device of `cell` itself saw it; the judge is not shown what containers' ends saw. */
+const isOf = ({ cell, device }: Event, name: string): boolean => cell === name && !isContainerEnd(device);
+
 /**
  * What came into `cell`. Left out are frames with the cell's own address as outer source: in a capture that is what the cell
  * sent, and the judge takes it for that.
  */
-const arrivalsAt = (kernel: KernelResult, { name, underlay }: WorldCell): Arrival[] =>
+const arrivalsAt = (
+  kernel: KernelResult,
+  { name, underlay }: WorldCell,
+  isShown: (event: Event) => boolean,
+): Arrival[] =>
   arrivalsOf(
-    kernel.epochs.flatMap(({ events }) =>
-      events.filter((event) => event.cell === name && !isContainerEnd(event.device)),
-    ),
+    kernel.epochs.flatMap(({ events }) => events.filter((event) => isOf(event, name) && isShown(event))),
   ).filter(({ event }) => event.device !== 'eth0' || !claimsToBeFrom(event, underlay));
 
 interface Fed {
@@ -78,14 +104,18 @@ interface Fed {
 }
 
 /** What the judge sees of `cell`: what came in, and what the cell itself said. */
-function epochsOf(kernel: KernelResult, { name, vtep, underlay }: WorldCell, all: readonly Arrival[]): Fed[] {
+function epochsOf(
+  kernel: KernelResult,
+  { name, vtep, underlay }: WorldCell,
+  all: readonly Arrival[],
+  isShown: (event: Event) => boolean,
+): Fed[] {
   const arrived = new Set<Event>(all.map(({ event }) => event));
   const own = [vtep, underlay, HOST_VETH_ADDRESS];
   return kernel.epochs.map(({ epoch, events }) => ({
     epoch,
     arrivals: events.filter(
-      (event) =>
-        arrived.has(event) || (event.cell === name && !isContainerEnd(event.device) && isOwnAnswer(event, own)),
+      (event) => arrived.has(event) || (isOf(event, name) && isShown(event) && isOwnAnswer(event, own)),
     ),
   }));
 }
@@ -125,7 +155,7 @@ function fateMismatch(one: Case, cell: string, { event, fate, answer }: Arrival,
   };
 }
 
-type Counts = ReadonlyMap<string, readonly [packets: number, octets: number]>;
+type CellCounts = ReadonlyMap<string, Count>;
 
 /** `CHAIN NUMBER` of the rules of `cell` that ask a limit. */
 function limitedRules({ epoch }: EpochResult, cell: string): Set<string> {
@@ -145,14 +175,15 @@ export function counterMismatches(
   cell: string,
   number: number,
   epoch: EpochResult,
-  ours: Counts,
+  theirs: CellCounts,
+  ours: CellCounts,
 ): Mismatch[] {
   const limited = limitedRules(epoch, cell);
-  return [...epoch.counts.get(cell)!].flatMap(([rule, [packets, octets]]): Mismatch[] => {
+  return [...theirs].flatMap(([rule, [packets, octets]]): Mismatch[] => {
     const [mine, mineOctets] = ours.get(rule) ?? [0, 0];
     if (mine === packets && mineOctets === octets) return [];
     const subject = `counters of ${rule}${limited.has(rule) ? ' (limit)' : ''} in epoch ${number}`;
-    const [theirs, tagplane] = [`${packets}:${octets}`, `${mine}:${mineOctets}`];
-    return [{ side, cell, step: -1, subject, what: '', kernel: theirs, tagplane, packets: [] }];
+    const [kernel, tagplane] = [`${packets}:${octets}`, `${mine}:${mineOctets}`];
+    return [{ side, cell, step: -1, subject, what: '', kernel, tagplane, packets: [] }];
   });
 }

@@ -5,10 +5,12 @@
  * Every packet has an IPv4 identification of its own, by which it is found again behind a cell.
  */
 import type { Foundation } from '../../../src/foundation/model.ts';
-import { type Ends, FLAG, icmp, ipv4, tcp, udp } from '../../dataplane/packets.ts';
+import { icmp, ipv4, udp } from '../../dataplane/packets.ts';
 import { drawBroken } from './broken.ts';
 import type { Chance } from './chance.ts';
+import { type Conversation, type End, endsOf, mirrored, type Said, sayNext, type View } from './conversation.ts';
 import { drawPolicies, FIRST_HOST_PORT, OUTSIDE, PORTS } from './draw-foundation.ts';
+import { drawTranslated } from './draw-translated.ts';
 import type { FrameStep, Step } from './step.ts';
 import {
   containerFrame,
@@ -20,29 +22,15 @@ import {
   type WorldContainer,
 } from './world.ts';
 
-/** One end of a conversation: a container, or an address where the lab has nobody. */
-interface End {
-  readonly address: string;
-  readonly container: WorldContainer | null;
-}
-
-interface Conversation {
-  readonly client: End;
-  readonly server: End;
-  readonly protocol: 'tcp' | 'udp' | 'icmp';
-  readonly clientPort: number;
-  readonly serverPort: number;
-  readonly clientStart: number;
-  readonly serverStart: number;
-  /** Position in the script. */
-  next: number;
-}
-
 /** A packet that was sent, for ICMP errors to quote. */
 interface Sent {
+  /** As its receiver has it. */
   readonly packet: Uint8Array;
   readonly from: End;
   readonly to: End;
+  /** What its receiver sees. */
+  readonly view: View;
+  readonly flow: Flow;
 }
 
 interface Draw {
@@ -62,28 +50,12 @@ const identify = (draw: Draw): number => {
   return draw.identification;
 };
 
-const push = (draw: Draw, at: string, frame: Uint8Array, what: string): void => {
-  draw.steps.push({ kind: 'frame', at, octets: hex(frame), what } satisfies FrameStep);
-};
+/** Of a frame that belongs to a translated flow; see `FrameStep`. */
+type Flow = Pick<FrameStep, 'flow' | 'answers'>;
 
-/** The segments of a TCP connection, in order: who speaks, flags, sequence and acknowledgement from the start, octets. */
-const SCRIPT: readonly (readonly [
-  reply: boolean,
-  flags: number,
-  sequence: number,
-  acknowledged: number,
-  data: number,
-])[] = [
-  [false, FLAG.SYN, 0, 0, 0],
-  [true, FLAG.SYN | FLAG.ACK, 0, 1, 0],
-  [false, FLAG.ACK, 1, 1, 0],
-  [false, FLAG.ACK | FLAG.PSH, 1, 1, 10],
-  [true, FLAG.ACK | FLAG.PSH, 1, 11, 10],
-  [false, FLAG.ACK, 11, 11, 0],
-  [false, FLAG.ACK | FLAG.FIN, 11, 11, 0],
-  [true, FLAG.ACK | FLAG.FIN, 11, 12, 0],
-  [false, FLAG.ACK, 12, 12, 0],
-];
+const push = (draw: Draw, at: string, frame: Uint8Array, what: string, flow: Flow = {}): void => {
+  draw.steps.push({ kind: 'frame', at, octets: hex(frame), what, ...flow } satisfies FrameStep);
+};
 
 const endAt = (container: WorldContainer): End => ({ address: container.address, container });
 
@@ -98,17 +70,18 @@ function drawNobody({ chance, world }: Draw, client: WorldContainer): End {
     [2, cell.vtep],
     [2, client.cell.underlay],
     [1, '169.254.0.1'],
-    [1, chance.pick(['224.0.0.5', '10.255.255.255', '255.255.255.255', '127.0.0.1', '0.0.0.0', '0.1.2.3'])],
+    [
+      1,
+      chance.pick(['224.0.0.1', '224.0.0.5', '10.255.255.255', '255.255.255.255', '127.0.0.1', '0.0.0.0', '0.1.2.3']),
+    ],
   ]);
   return { address, container: null };
 }
 
-/**
- * What leaves the overlay is masqueraded: answers go to the cell, which the judge does not follow. So nobody outside speaks.
- */
+/** Outside of the overlay. There the ends of translated flows speak; all others are silent. */
 const isOutside = ({ address, container }: End): boolean => container === null && !address.startsWith('10.255.');
 
-function drawConversation(draw: Draw): Conversation {
+function drawPlain(draw: Draw): Conversation {
   const { chance, world } = draw;
   const caller = chance.pick(world.containers);
   const client = endAt(caller);
@@ -119,76 +92,33 @@ function drawConversation(draw: Draw): Conversation {
     [2, 'icmp'],
   ] as const);
   const port = chance.percent(90) ? chance.pick(PORTS) : chance.between(0, 0xffff);
+  const clientView: View = {
+    own: client.address,
+    ownPort: chance.between(32_768, 60_999),
+    other: server.address,
+    // Host ports are for translated conversations.
+    otherPort: server.address === caller.cell.underlay ? port % FIRST_HOST_PORT : port,
+  };
   return {
     client,
     server,
+    clientView,
+    serverView: mirrored(clientView),
+    flow: '',
     protocol,
-    clientPort: chance.between(32_768, 60_999),
-    // Host ports lead to containers (DNAT), which the cells do not follow.
-    serverPort: server.address === caller.cell.underlay ? port % FIRST_HOST_PORT : port,
     clientStart: chance.between(0, 0xffffffff),
     serverStart: chance.between(0, 0xffffffff),
     next: 0,
   };
 }
 
-interface Built {
-  readonly from: End;
-  readonly to: End;
-  readonly number: number;
-  readonly payload: number[];
-  readonly what: string;
+function drawConversation(draw: Draw): Conversation {
+  const { chance, world, conversations } = draw;
+  const before = conversations.filter(({ flow }) => flow !== '');
+  const drawn = chance.percent(22) ? drawTranslated(chance, world, before) : null;
+  if (drawn === null) return drawPlain(draw);
+  return { ...drawn, flow: `flow ${before.length + 1}` };
 }
-
-const ends = (from: End, to: End): Ends => ({ source: from.address, destination: to.address });
-
-function nextTcp({ chance }: Draw, one: Conversation): Built {
-  const deviates = chance.between(0, 99);
-  if (deviates < 6 && one.next > 0) one.next = chance.between(0, one.next - 1);
-  if (deviates >= 96) one.next = chance.between(0, SCRIPT.length - 1);
-  const [reply, scripted, sequence, acknowledged, data] = SCRIPT[one.next % SCRIPT.length]!;
-  one.next += 1;
-  const flags = chance.weighted<number>([
-    [93, scripted],
-    [3, FLAG.RST | (chance.percent(50) ? FLAG.ACK : 0)],
-    [4, chance.between(0, 0x3f)],
-  ]);
-  const [from, to] = reply ? [one.server, one.client] : [one.client, one.server];
-  const [start, other] = reply ? [one.serverStart, one.clientStart] : [one.clientStart, one.serverStart];
-  const [source, destination] = reply ? [one.serverPort, one.clientPort] : [one.clientPort, one.serverPort];
-  const payload = tcp(ends(from, to), source, destination, {
-    flags,
-    sequence: (start + sequence) >>> 0,
-    acknowledgement: (flags & FLAG.ACK) === 0 ? 0 : (other + acknowledged) >>> 0,
-    payload: chance.octets(data),
-  });
-  return { from, to, number: 6, payload, what: `tcp ${reply ? 'reply' : 'original'} flags ${flags}` };
-}
-
-function nextUdp({ chance }: Draw, one: Conversation): Built {
-  const reply = one.next > 0 && chance.percent(45);
-  one.next += 1;
-  const [from, to] = reply ? [one.server, one.client] : [one.client, one.server];
-  const [source, destination] = reply ? [one.serverPort, one.clientPort] : [one.clientPort, one.serverPort];
-  const payload = udp(ends(from, to), source, destination, chance.octets(chance.between(0, 40)));
-  return { from, to, number: 17, payload, what: `udp ${reply ? 'reply' : 'original'}` };
-}
-
-function nextPing({ chance }: Draw, one: Conversation): Built {
-  const reply = one.next > 0 && chance.percent(45);
-  one.next += 1;
-  const [from, to] = reply ? [one.server, one.client] : [one.client, one.server];
-  const type = reply
-    ? 0
-    : chance.weighted([
-        [4, 8],
-        [1, 13],
-      ] as const);
-  const rest = ((one.clientPort << 16) | one.next) >>> 0;
-  return { from, to, number: 1, payload: icmp(type, 0, rest, chance.octets(16)), what: `icmp type ${type}` };
-}
-
-const BUILD = { tcp: nextTcp, udp: nextUdp, icmp: nextPing } as const;
 
 /** The tag that a frame brings: mostly that of its sender's app. */
 function drawEnvelope({ chance, world }: Draw, from: End): Envelope {
@@ -255,23 +185,77 @@ function drawHeader({ chance }: Draw): {
 function converse(draw: Draw): void {
   const { chance, conversations } = draw;
   if (conversations.length < 4 || chance.percent(18)) conversations.push(drawConversation(draw));
-  const recent = conversations.slice(-24);
-  const one = chance.pick(recent);
-  const { from, to, number, payload, what } = BUILD[one.protocol](draw, one);
-  if (isOutside(from)) return;
-  const packet = ipv4(ends(from, to), number, payload, { identification: identify(draw), ...drawHeader(draw) });
-  draw.sent.push({ packet, from, to });
-  transmit(draw, from, to, packet, `${what} ${from.address} > ${to.address}`);
+  const one = chance.pick(conversations.slice(-24));
+  const said = sayNext(chance, one);
+  const [from, to] = said.isReply ? [one.server, one.client] : [one.client, one.server];
+  if (one.flow === '' && isOutside(from)) return;
+  if (one.flow !== '') {
+    converseTranslated(draw, one, said, from, to);
+    return;
+  }
+  const view = said.isReply ? one.serverView : one.clientView;
+  const fields = { identification: identify(draw), ...drawHeader(draw) };
+  const packet = ipv4(endsOf(view), said.number, said.payload(view), fields);
+  draw.sent.push({ packet, from, to, view: mirrored(view), flow: {} });
+  transmit(draw, from, to, packet, `${said.what} ${from.address} > ${to.address}`);
+}
+
+/** The name of the wire on which `from`, who speaks to `address`, puts a packet, and the frame that it is there. */
+function framed(
+  { world }: Draw,
+  from: End,
+  address: string,
+  packet: Uint8Array,
+): [at: string, frame: Uint8Array] | null {
+  if (from.container !== null) return [from.container.name, containerFrame(from.container, packet)];
+  const container = world.containers.find((one) => one.address === address);
+  const cell = container?.cell ?? world.cells.find(({ underlay }) => underlay === address);
+  return cell === undefined ? null : [cell.name, underlayFrame(cell, packet)];
+}
+
+/** Of a packet's payload so much at least comes in its first fragment: ports and checksum are in it. */
+const FIRST_PIECE = 24;
+
+/** What `said` is at both ends of a translated flow; sent by its speaker, sometimes in two fragments. */
+function converseTranslated(draw: Draw, one: Conversation, said: Said, from: End, to: End): void {
+  const { chance, world } = draw;
+  const isCell = from.container === null && world.cells.some(({ underlay }) => underlay === from.address);
+  // A cell says itself what it says.
+  if (isCell && said.isReply) return;
+  const [view, there] = said.isReply ? [one.serverView, one.clientView] : [one.clientView, one.serverView];
+  const fields = { identification: identify(draw), ...drawHeader(draw) };
+  const payload = said.payload(view);
+  const flow: Flow = said.isReply ? { flow: one.flow, answers: true } : { flow: one.flow };
+  const back: Flow = said.isReply ? { flow: one.flow } : { flow: one.flow, answers: true };
+  const seen = ipv4(endsOf(mirrored(there)), said.number, said.payload(mirrored(there)), fields);
+  draw.sent.push({ packet: seen, from, to, view: there, flow: back });
+  let pieces = [ipv4(endsOf(view), said.number, payload, fields)];
+  if (payload.length > FIRST_PIECE && chance.percent(12)) {
+    const [whole, last] = [
+      { ...fields, fragment: 0x2000 },
+      { ...fields, fragment: FIRST_PIECE / 8 },
+    ];
+    pieces = [
+      ipv4(endsOf(view), said.number, payload.slice(0, FIRST_PIECE), whole),
+      ipv4(endsOf(view), said.number, payload.slice(FIRST_PIECE), last),
+    ];
+    if (chance.percent(30)) pieces.reverse();
+    if (chance.percent(10)) pieces.pop();
+  }
+  for (const piece of pieces) {
+    const [at, frame] = framed(draw, from, view.other, piece) ?? [];
+    if (frame !== undefined) push(draw, at!, frame, `${said.what} ${view.own} > ${view.other}`, flow);
+  }
 }
 
 /** A datagram in two or three pieces, in any order; one may be missing, doubled or overlap its neighbour. */
 function fragments(draw: Draw): void {
   const { chance, world } = draw;
-  const one = drawConversation(draw);
+  const one = drawPlain(draw);
   if (one.server.container === null) return;
   const octets = chance.between(6, 12) * 8;
-  const between = ends(one.client, one.server);
-  const whole = udp(between, one.clientPort, one.serverPort, chance.octets(octets));
+  const between = endsOf(one.clientView);
+  const whole = udp(between, one.clientView.ownPort, one.clientView.otherPort, chance.octets(octets));
   const cuts = [...new Set([chance.between(1, 6) * 8, chance.between(1, 6) * 8])].sort((a, b) => a - b);
   const marks = [0, ...cuts, whole.length];
   const identification = identify(draw);
@@ -300,7 +284,8 @@ function error(draw: Draw): void {
   const { chance, sent } = draw;
   if (sent.length === 0) return;
   const about = chance.pick(sent.slice(-40));
-  if (isOutside(about.to)) return;
+  const isTranslated = about.flow.flow !== undefined;
+  if (!isTranslated && isOutside(about.to)) return;
   const quoted = Uint8Array.from(
     about.packet.slice(
       0,
@@ -322,14 +307,26 @@ function error(draw: Draw): void {
     [4, 0],
     [5, 1],
   ] as const);
-  const from = chance.percent(70) ? about.to : endAt(chance.pick(draw.world.containers));
-  const between = ends(from, about.from);
+  const from = chance.percent(70) ? about.to : drawReporter(draw, about);
+  const between = { source: from.address, destination: about.view.other };
   const packet = ipv4(between, 1, icmp(type, code, 0, quoted), { identification: identify(draw) });
-  transmit(draw, from, about.from, packet, `icmp error ${type}/${code} ${between.source} > ${between.destination}`);
+  const what = `icmp error ${type}/${code} ${between.source} > ${between.destination}`;
+  if (!isTranslated) {
+    transmit(draw, from, about.from, packet, what);
+    return;
+  }
+  const [at, frame] = framed(draw, from, between.destination, packet) ?? [];
+  if (frame !== undefined) push(draw, at!, frame, what, about.flow);
 }
 
+/** Somebody on the way of `about`, who reports an error: a container, or a router outside. */
+const drawReporter = ({ chance, world }: Draw, { to, flow }: Sent): End =>
+  flow.flow !== undefined && to.container === null
+    ? { address: chance.pick(OUTSIDE), container: null }
+    : endAt(chance.pick(world.containers));
+
 function broken(draw: Draw): void {
-  const one = drawConversation(draw);
+  const one = drawPlain(draw);
   if (one.server.container === null) return;
   const { cell } = one.server.container;
   const peer = draw.chance.pick(draw.world.cells.filter((other) => other !== cell));
@@ -342,8 +339,8 @@ function broken(draw: Draw): void {
     peer,
     cell,
     envelope,
-    ends: ends(one.client, one.server),
-    ports: [one.clientPort, one.serverPort],
+    ends: endsOf(one.clientView),
+    ports: [one.clientView.ownPort, one.clientView.otherPort],
     identification: identify(draw),
   });
   push(draw, cell.name, frame, what);

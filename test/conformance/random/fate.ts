@@ -23,14 +23,14 @@ export interface Arrival {
 const VXLAN_PORT = 4789;
 /** Addresses of the overlay that have no container: an answer waits for a neighbour that never comes. */
 const NOBODY = /^10\.255\.(?:99\.1|\d+\.200)$/;
-const BROADCASTS = ['10.255.255.255', '255.255.255.255'];
+const FOR_ALL = ['10.255.255.255', '255.255.255.255', '224.0.0.1'];
 const ICMP = 1;
 const TCP = 6;
 const UDP = 17;
 
 interface Seen {
   readonly key: string;
-  /** The key, and the first word of what follows the header: ports, or type and checksum of ICMP. */
+  /** What the packet keeps on its way, whoever translates it. */
   readonly fingerprint: string;
   /** The key without the source, which masquerading changes. */
   readonly sourceless: string;
@@ -46,10 +46,28 @@ export const keyAt = (octets: Uint8Array, at: number): string =>
 export const sourcelessAt = (octets: Uint8Array, at: number): string =>
   `${word(octets, at + 4)}/${octets[at + 9]}/${Buffer.from(octets.slice(at + 16, at + 20)).toString('hex')}`;
 
-/** What drawn numbers do not repeat: a key, and the ports or the ICMP type and checksum behind it. */
-export function fingerprintAt(octets: Uint8Array, at: number): string {
-  const body = at + (octets[at]! & 0xf) * 4;
-  return `${keyAt(octets, at)}/${Buffer.from(octets.slice(body, body + 4)).toString('hex')}`;
+const ICMP_ERRORS = [3, 4, 5, 11, 12];
+
+/**
+ * Octets behind a header that a translation of addresses and ports leaves alone. Of a packet that is quoted, which may be no longer
+ * than eight octets there, only those.
+ */
+function keptOf(protocol: number, type: number, isQuote: boolean): readonly (readonly [from: number, until: number])[] {
+  if (protocol === TCP) return [[4, 8]];
+  if (protocol === UDP) return [[4, 6]];
+  if (protocol !== ICMP) return [[0, 8]];
+  // Of an error's quote the identification stays; of a query type, code, sequence number and data.
+  const rest = ICMP_ERRORS.includes(type) ? ([12, 14] as const) : ([6, isQuote ? 8 : 16] as const);
+  return [[0, 2], rest];
+}
+
+/** What neither drawn numbers nor translation repeat or change: identification, protocol, and what follows the header. */
+export function fingerprintAt(octets: Uint8Array, at: number, isQuote = false): string {
+  const [body, protocol] = [at + (octets[at]! & 0xf) * 4, octets[at + 9]!];
+  const isFirst = (word(octets, at + 6) & 0x1fff) === 0;
+  const kept = isFirst ? keptOf(protocol, octets[body]!, isQuote) : ([[0, 8]] as const);
+  const said = kept.map(([from, until]) => Buffer.from(octets.slice(body + from, body + until)).toString('hex'));
+  return `${isQuote ? 'quoted ' : ''}${word(octets, at + 4)}/${protocol}/${said.join('/')}`;
 }
 
 /** Where the network header of an IPv4 frame is, behind VLAN tags; -1 for other frames. */
@@ -59,8 +77,20 @@ export function networkAt(octets: Uint8Array, from: number): number {
   return word(octets, at) === 0x0800 && octets.length >= at + 22 ? at + 2 : -1;
 }
 
+/** Whether the packet at `at` is an ICMP error with a quote. */
+export function isError(octets: Uint8Array, at: number): boolean {
+  const message = at + (octets[at]! & 0xf) * 4;
+  return octets[at + 9] === ICMP && ICMP_ERRORS.includes(octets[message]!) && octets.length >= message + 28;
+}
+
+/** Whether the IPv4 packet at `at`, which has no options, is one of a tunnel. */
+export function isVxlan(octets: Uint8Array, at: number): boolean {
+  const isFirst = (word(octets, at + 6) & 0x1fff) === 0;
+  return octets[at + 9] === UDP && isFirst && word(octets, at + 22) === VXLAN_PORT && octets[at] === 0x45;
+}
+
 /** Where the packet begins that a cell deals with: behind one VXLAN header, where there is one. */
-function innermost(octets: Uint8Array): number {
+export function packetAt(octets: Uint8Array): number {
   const at = networkAt(octets, 0);
   if (at < 0) return at;
   const isFragment = (word(octets, at + 6) & 0x3fff) !== 0;
@@ -72,17 +102,16 @@ function innermost(octets: Uint8Array): number {
 
 /** What tells a frame's packet from others. */
 export function look(octets: Uint8Array): Seen | null {
-  const at = innermost(octets);
+  const at = packetAt(octets);
   if (at < 0) return null;
   const message = at + (octets[at]! & 0xf) * 4;
-  const type = octets[message] ?? 0;
-  const isError = octets[at + 9] === ICMP && [3, 4, 5, 11, 12].includes(type) && octets.length >= message + 28;
+  const hasQuote = isError(octets, at);
   return {
     key: keyAt(octets, at),
     fingerprint: fingerprintAt(octets, at),
     sourceless: sourcelessAt(octets, at),
-    quoted: isError ? keyAt(octets, message + 8) : '',
-    answer: isError ? `${type}/${octets[message + 1]}` : '',
+    quoted: hasQuote ? keyAt(octets, message + 8) : '',
+    answer: hasQuote ? `${octets[message]}/${octets[message + 1]}` : '',
   };
 }
 
@@ -92,7 +121,7 @@ export function look(octets: Uint8Array): Seen | null {
  */
 export function isOwnAnswer({ outgoing, device, octets }: Event, own: readonly string[]): boolean {
   if (!outgoing || (device !== 'eth0' && !device.startsWith('s-'))) return false;
-  const at = innermost(octets);
+  const at = packetAt(octets);
   if (at < 0 || (device === 'eth0' && at === networkAt(octets, 0))) return false;
   return own.includes(octets.slice(at + 12, at + 16).join('.'));
 }
@@ -139,13 +168,13 @@ export function claimsToBeFrom({ octets }: Event, address: string): boolean {
  * broadcast.
  */
 export function isUnanswerable({ octets }: Event): boolean {
-  const at = innermost(octets);
+  const at = packetAt(octets);
   if (at < 0) return true;
   const [protocol, message] = [octets[at + 9]!, at + (octets[at]! & 0xf) * 4];
   const source = octets[at + 12]!;
   if (source === 0 || source === 127 || source >= 224) return true;
   const destination = octets.slice(at + 16, at + 20).join('.');
-  if (BROADCASTS.includes(destination)) return true;
+  if (FOR_ALL.includes(destination)) return true;
   if (NOBODY.test(octets.slice(at + 12, at + 16).join('.'))) return true;
   const body = octets.slice(message, at + word(octets, at + 2));
   if (protocol === ICMP)
@@ -158,7 +187,7 @@ export function isUnanswerable({ octets }: Event): boolean {
 
 /** Whether the packet a cell deals with is a fragment, inside or outside of the tunnel. */
 export function isPiece({ octets }: { readonly octets: Uint8Array }): boolean {
-  const [outer, inner] = [networkAt(octets, 0), innermost(octets)];
+  const [outer, inner] = [networkAt(octets, 0), packetAt(octets)];
   const isFragment = (at: number): boolean => at >= 0 && (word(octets, at + 6) & 0x3fff) !== 0;
   return isFragment(outer) || isFragment(inner);
 }

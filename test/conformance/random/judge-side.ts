@@ -4,14 +4,14 @@
  */
 import { create as createRecords } from '../../../src/capture/burst.ts';
 import { type Burst, create as createBurst, HELD } from '../../../src/dataplane/burst.ts';
-import type { Cell } from '../../../src/dataplane/cell.ts';
 import type { Dataplane } from '../../../src/dataplane/dataplane.ts';
 import { exchange } from '../../../src/dataplane/exchange.ts';
 import { finish, judge } from '../../../src/dataplane/judge.ts';
 import { fill as fillLate } from '../../../src/dataplane/late.ts';
 import { createDataplane } from '../../../src/dataplane/setup.ts';
 import { REASONS, VERDICT_NAMES } from '../../../src/dataplane/verdict.ts';
-import type { Count } from './kernel.ts';
+import type { Evaluator } from '../../../src/rules/evaluator.ts';
+import { type Count, ruleName } from './kernel.ts';
 import type { Epoch } from './rules.ts';
 import type { Case } from './step.ts';
 import type { Event } from './wire-lab.ts';
@@ -42,18 +42,19 @@ function enterEpoch(one: Case, epoch: Epoch, name: string, before: Dataplane | n
   return createDataplane(epoch.foundation, rules, { ...OPTIONS, judged: [name] });
 }
 
-function ruleName(dataplane: Dataplane, cell: number, rule: number): string {
+function decidedBy(dataplane: Dataplane, cell: number, rule: number): string {
   if (cell < 0 || rule < 0) return '';
   const place = dataplane.cells[cell]!.filter.rules.rules[rule]!;
   return `${place.chain.name} ${place.chain.rules.indexOf(place.rule) + 1}`;
 }
 
-/** Counters of the filter table of `cell`, by chain and number from 1. */
-export function filterCounts({ filter }: Cell): Map<string, Count> {
-  const { packets, bytes } = filter.counters();
+/** Counters of the rules of `evaluator`, by `ruleName`. */
+export function countsOf(evaluator: Evaluator): Map<string, Count> {
+  const { packets, bytes } = evaluator.counters();
+  const { name, rules } = evaluator.rules;
   return new Map(
-    filter.rules.rules.map(({ chain, rule }, id): [string, Count] => [
-      `${chain.name} ${chain.rules.indexOf(rule) + 1}`,
+    rules.map(({ chain, rule }, id): [string, Count] => [
+      ruleName(name, chain.name, chain.rules.indexOf(rule) + 1),
       [packets[id]!, bytes[id]!],
     ]),
   );
@@ -77,7 +78,7 @@ export function judgeCell(
         ctstate: seen.ctstate[i]!,
         verdict: VERDICT_NAMES[seen.verdict[i]!]!,
         reason: REASONS[seen.reason[i]!]!.code,
-        rule: ruleName(dataplane!, seen.cell[i]!, seen.rule[i]!),
+        rule: decidedBy(dataplane!, seen.cell[i]!, seen.rule[i]!),
       };
     }
   };
@@ -98,7 +99,7 @@ export function judgeCell(
       observe(burst);
       settle();
     }
-    ends.push({ from, until: number, counts: filterCounts(dataplane.cells.find(({ name }) => name === cell)!) });
+    ends.push({ from, until: number, counts: countsOf(dataplane.cells.find(({ name }) => name === cell)!.filter) });
   }
   if (dataplane !== null) {
     finish(dataplane);

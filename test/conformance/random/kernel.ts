@@ -4,13 +4,19 @@
  */
 import { printSave } from '../../../src/rules/print-save.ts';
 import { parseIpv4 } from '../../../src/wire/address.ts';
+import { followLog } from '../follow-log.ts';
+import { logObstacle, withNamespacesLogged } from '../kernel-log.ts';
 import { DEFAULT_LAB, iptablesIn, type Lab, withLab } from '../lab.ts';
 import { hostVeth } from '../lab-names.ts';
 import { run, runIn, sleep } from '../lab-shell.ts';
+import { type Flows, filled, learn, note } from './flows.ts';
+import { wordOf } from './logged-rules.ts';
 import { type Epoch, firstEpoch, nextEpoch } from './rules.ts';
-import type { Case, FrameStep } from './step.ts';
+import type { Case, FrameStep, Step } from './step.ts';
 import { type Event, isContainerEnd, openWires, type WireLab } from './wire-lab.ts';
 import { createWorld, GATEWAY, type World } from './world.ts';
+
+const NANOSECONDS_PER_MILLISECOND = 1_000_000n;
 
 /** Packets and octets of a rule. */
 export type Count = readonly [packets: number, octets: number];
@@ -18,11 +24,15 @@ export type Count = readonly [packets: number, octets: number];
 export interface EpochResult {
   readonly epoch: Epoch;
   readonly events: readonly Event[];
-  /** Counts of the filter table's rules in this epoch, by cell name, then by chain and number from 1: `FORWARD 1`. */
-  readonly counts: ReadonlyMap<string, ReadonlyMap<string, Count>>;
+  /** When its counters were read, in nanoseconds since 1970. */
+  readonly until: bigint;
+  /** Counts of all tables' rules in this epoch, by cell name, then by `ruleName`. */
+  readonly counts: Counts;
 }
 
 export interface KernelResult {
+  /** The case as it was played: answers go to the ports that the cells drew. */
+  readonly played: Case;
   /** When each frame was put on its wire, in nanoseconds since 1970. */
   readonly times: readonly bigint[];
   /** The moment that counts as 0. */
@@ -30,6 +40,8 @@ export interface KernelResult {
   readonly epochs: readonly EpochResult[];
   /** What `conntrack -L` prints, by cell name. */
   readonly connections: ReadonlyMap<string, string>;
+  /** What LOG rules logged, of all cells; null where nobody may read the kernel's log. */
+  readonly lines: readonly string[] | null;
 }
 
 /**
@@ -71,26 +83,34 @@ function openLab(lab: Lab, world: World): WireLab {
   });
 }
 
-/** Counters of `iptables-save -c -t filter`, by chain and number. */
+/** What names a rule, by its number from 1: those of other tables than filter have the table before the chain. */
+export const ruleName = (table: string, chain: string, number: number): string =>
+  table === 'filter' ? `${chain} ${number}` : `${table} ${chain} ${number}`;
+
+/** Counters of `iptables-save -c`, by `ruleName`. */
 export function parseCounts(text: string): Map<string, Count> {
   const counts = new Map<string, Count>();
   const numbers = new Map<string, number>();
-  for (const [, packets, octets, chain] of text.matchAll(/^\[(\d+):(\d+)\] -A (\S+)/gm)) {
-    const number = (numbers.get(chain!) ?? 0) + 1;
-    numbers.set(chain!, number);
-    counts.set(`${chain} ${number}`, [Number(packets), Number(octets)]);
+  let table = '';
+  for (const [, begins, packets, octets, chain] of text.matchAll(/^(?:\*(\S+)|\[(\d+):(\d+)\] -A (\S+))/gm)) {
+    table = begins ?? table;
+    if (begins !== undefined) continue;
+    const place = `${table} ${chain}`;
+    const number = (numbers.get(place) ?? 0) + 1;
+    numbers.set(place, number);
+    counts.set(ruleName(table, chain!, number), [Number(packets), Number(octets)]);
   }
   return counts;
 }
 
-type Counts = ReadonlyMap<string, ReadonlyMap<string, Count>>;
+/** By cell name, then by `ruleName`. */
+export type Counts = ReadonlyMap<string, ReadonlyMap<string, Count>>;
 
 const countsOf = (lab: Lab, world: World): Counts =>
-  new Map(
-    world.cells.map(({ name }) => [name, parseCounts(iptablesIn(lab, name, 'iptables-save', ['-c', '-t', 'filter']))]),
-  );
+  new Map(world.cells.map(({ name }) => [name, parseCounts(iptablesIn(lab, name, 'iptables-save', ['-c']))]));
 
-const difference = (after: Counts, before: Counts): Counts =>
+/** What `after` has counted beyond `before`, of the rules that are in `after`. */
+export const difference = (after: Counts, before: Counts): Counts =>
   new Map(
     [...after].map(([cell, counts]) => [
       cell,
@@ -118,15 +138,24 @@ export async function runOnKernel(one: Case, liberal: boolean): Promise<KernelRe
     underlayMtu: one.underlayMtu,
     rules: (_: unknown, cell: { readonly name: string }) => [printSave(first.rules.get(cell.name)!)],
   };
-  return withLab(first.foundation, options, async (lab) => {
+  const isLogged = logObstacle(['python3']) === undefined;
+  const inLab = async (lab: Lab): Promise<KernelResult> => {
     quieten(lab, world, liberal);
     const wires = openLab(lab, world);
     try {
-      return await runSteps(one, first, lab, world, wires);
+      const play = () => runSteps(one, first, lab, world, wires);
+      if (!isLogged) return { ...(await play()), lines: null };
+      const { lines, result } = await followLog(
+        (text) => first.foundation.cells.some(({ name }) => text.startsWith(wordOf(name))),
+        play,
+      );
+      return { ...result, lines: lines.map(({ text }) => text) };
     } finally {
       await wires.close();
     }
-  });
+  };
+  const runLab = () => withLab(first.foundation, options, inLab);
+  return isLogged ? withNamespacesLogged(runLab) : runLab();
 }
 
 /**
@@ -134,10 +163,7 @@ export async function runOnKernel(one: Case, liberal: boolean): Promise<KernelRe
  * fragments that go on together), the socket shows what came of it. So what a step's wire shows is replaced by what was put on
  * it. That is known by its length and its end: a timer of a cell may have sent a frame before it.
  */
-function restorer(one: Case, world: World): (event: Event) => Event {
-  const frames = one.steps
-    .filter((step) => step.kind === 'frame')
-    .map(({ at, octets }) => ({ at, octets: Buffer.from(octets, 'hex') }));
+function restorer(frames: readonly FrameStep[], world: World): (event: Event) => Event {
   const seen = new Set<string>();
   const isEntry = ({ cell, device, outgoing }: Event, at: string): boolean => {
     if (outgoing !== isContainerEnd(device)) return false;
@@ -150,37 +176,38 @@ function restorer(one: Case, world: World): (event: Event) => Event {
   return (event) => {
     const frame = frames[event.step];
     const entry = `${event.step} ${event.device}`;
-    if (frame === undefined || seen.has(entry)) return event;
-    if (!isEntry(event, frame.at) || !isSame(event.octets, frame.octets)) return event;
+    if (frame === undefined || seen.has(entry) || !isEntry(event, frame.at)) return event;
+    const octets = Buffer.from(frame.octets, 'hex');
+    if (!isSame(event.octets, octets)) return event;
     seen.add(entry);
-    return { ...event, octets: frame.octets };
+    return { ...event, octets };
   };
 }
 
-async function runSteps(one: Case, first: Epoch, lab: Lab, world: World, wires: WireLab): Promise<KernelResult> {
+async function runSteps(
+  one: Case,
+  first: Epoch,
+  lab: Lab,
+  world: World,
+  wires: WireLab,
+): Promise<Omit<KernelResult, 'lines'>> {
   const epochs: EpochResult[] = [];
   let [epoch, settled, changes] = [first, first, 0];
   let before = countsOf(lab, world);
-  let events: Event[] = [];
-  let waiting: FrameStep[] = [];
-  const send = async (): Promise<void> => {
-    const frames = waiting.map(({ at, octets }) => ({ port: at, octets }));
-    waiting = [];
-    events = events.concat((await wires.send(frames)).map(asSent));
-  };
-  const asSent = restorer(one, world);
+  const player = createPlayer(wires, world);
   const close = async (): Promise<void> => {
-    await send();
-    epochs.push({ epoch, events, counts: difference(countsOf(lab, world), before) });
-    events = [];
+    const events = await player.seen();
+    const until = BigInt(Date.now()) * NANOSECONDS_PER_MILLISECOND;
+    epochs.push({ epoch, events, until, counts: difference(countsOf(lab, world), before) });
   };
+  const steps: Step[] = [];
   for (const step of one.steps) {
+    steps.push(step.kind === 'frame' ? await player.play(step) : step);
     switch (step.kind) {
       case 'frame':
-        waiting.push(step);
         break;
       case 'pause':
-        await send();
+        await player.send();
         await sleep(step.milliseconds);
         break;
       case 'policies':
@@ -196,8 +223,52 @@ async function runSteps(one: Case, first: Epoch, lab: Lab, world: World, wires: 
     }
   }
   await close();
-  const connections = new Map(
-    world.cells.map(({ name }) => [name, lab.onCell(name, 'conntrack', ['-L', '-o', 'extended']).stdout]),
-  );
-  return { times: wires.times, origin: wires.origin(), epochs, connections };
+  const connections = new Map(world.cells.map(({ name }) => [name, lab.onCell(name, 'conntrack', ['-L']).stdout]));
+  return { played: { ...one, steps }, times: wires.times, origin: wires.origin(), epochs, connections };
+}
+
+/** Puts frames on their wires, many at once, unless one answers to a port that has not been seen yet. */
+interface Player {
+  readonly play: (step: FrameStep) => Promise<FrameStep>;
+  readonly send: () => Promise<void>;
+  /** All that was seen since the last call. */
+  readonly seen: () => Promise<readonly Event[]>;
+}
+
+function createPlayer(wires: WireLab, world: World): Player {
+  const flows: Flows = new Map();
+  const played: FrameStep[] = [];
+  const asSent = restorer(played, world);
+  let [sent, events]: [number, Event[]] = [0, []];
+  const send = async (): Promise<void> => {
+    const waiting = played.slice(sent);
+    const fresh = (await wires.send(waiting.map(({ at, octets }) => ({ port: at, octets })))).map(asSent);
+    events = events.concat(fresh);
+    for (const [index, step] of waiting.entries()) {
+      const number = sent + index;
+      if (step.flow === undefined) continue;
+      learn(
+        flows,
+        step,
+        fresh.filter((event) => event.step === number),
+      );
+    }
+    sent = played.length;
+  };
+  return {
+    send,
+    async play(step) {
+      note(flows, step);
+      if (step.answers === true && played.slice(sent).some(({ flow }) => flow === step.flow)) await send();
+      const now = filled(flows, step);
+      played.push(now);
+      return now;
+    },
+    async seen() {
+      await send();
+      const all = events;
+      events = [];
+      return all;
+    },
+  };
 }

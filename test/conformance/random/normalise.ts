@@ -3,18 +3,37 @@
  * their tunnels. Checksums over them are replaced by whether they are right. Packets that were put in keep every octet.
  */
 import { checksum } from '../../dataplane/packets.ts';
-import { fingerprintAt, networkAt, sourcelessAt } from './fate.ts';
+import { fingerprintAt, isVxlan, look, networkAt, packetAt } from './fate.ts';
+import type { FrameStep } from './step.ts';
 
-/** All packets that were put in: their fingerprints, and their keys without the source. */
-export interface Known {
-  readonly keys: ReadonlySet<string>;
-  readonly sourceless: ReadonlySet<string>;
-}
+/** Fingerprints of all packets that were put in, also as they are quoted. */
+export type Known = ReadonlySet<string>;
 
-const VXLAN_PORT = 4789;
+const ARP = 0x0806;
 const ICMP = 1;
 const UDP = 17;
 const word = (octets: Uint8Array, at: number): number => ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
+
+/** Packets that the case puts in. */
+export const knownOf = (frames: readonly FrameStep[]): Known =>
+  new Set(
+    frames.flatMap(({ octets }) => {
+      const frame = Buffer.from(octets, 'hex');
+      const at = packetAt(frame);
+      return at < 0 ? [] : [fingerprintAt(frame, at), fingerprintAt(frame, at, true)];
+    }),
+  );
+
+/**
+ * ARP, and the ICMP host unreachable that follows when nobody answers, come when their time has come: they belong to no
+ * step, and are held against each other as they are.
+ */
+export function isTimer(octets: Uint8Array, known: Known): boolean {
+  const type = (octets[12]! << 8) | octets[13]!;
+  if (type === ARP) return true;
+  const seen = look(octets);
+  return seen !== null && seen.answer === '3/1' && !known.has(seen.fingerprint);
+}
 
 /** Hide the identification of the header at `at`. A packet that must not be cut may have none: 1 stands for that. */
 const maskIdentification = (octets: Uint8Array, at: number): void => {
@@ -25,17 +44,13 @@ const maskIdentification = (octets: Uint8Array, at: number): void => {
 /** Whether the sum over `octets`, which holds its checksum, is right. */
 const marked = (octets: Uint8Array | readonly number[]): string => (checksum(octets) === 0 ? '' : ' wrong checksum');
 
-/**
- * `frame` in hexadecimal, drawn numbers masked; what is wrong with the masked checksums behind it. `leaves` says that a cell
- * sends it on the underlay, where masquerading may have changed it.
- */
-export function normalise(frame: Uint8Array, known: Known, leaves: boolean): string {
+/** `frame` in hexadecimal, drawn numbers masked; what is wrong with the masked checksums behind it. */
+export function normalise(frame: Uint8Array, known: Known): string {
   const octets = Uint8Array.from(frame);
   let notes = '';
   const at = networkAt(octets, 0);
   if (at >= 0) {
     const isTunnel = isVxlan(octets, at);
-    if (leaves && !isTunnel && known.sourceless.has(sourcelessAt(octets, at))) return masqueraded(octets, at);
     if (isTunnel) {
       const inner = networkAt(octets, at + 36);
       notes += maskTunnel(octets, at);
@@ -47,12 +62,7 @@ export function normalise(frame: Uint8Array, known: Known, leaves: boolean): str
 }
 
 /** Whether the packet at `at` was put in. */
-const isKnown = (octets: Uint8Array, at: number, known: Known): boolean => known.keys.has(fingerprintAt(octets, at));
-
-function isVxlan(octets: Uint8Array, at: number): boolean {
-  const isFirst = (word(octets, at + 6) & 0x1fff) === 0;
-  return octets[at + 9] === UDP && isFirst && word(octets, at + 22) === VXLAN_PORT && octets[at] === 0x45;
-}
+const isKnown = (octets: Uint8Array, at: number, known: Known): boolean => known.has(fingerprintAt(octets, at));
 
 function maskHeader(octets: Uint8Array, at: number, known: Known): string {
   const end = at + (octets[at]! & 0xf) * 4;
@@ -70,7 +80,8 @@ const TIMESTAMP_REPLY = 14;
 function maskMessage(octets: Uint8Array, at: number, end: number, protocol: number, known: Known): string {
   if (protocol !== ICMP) return '';
   const quoted = at + 8;
-  const quotesCell = ERRORS.includes(octets[at]!) && end >= quoted + 20 && !isKnown(octets, quoted, known);
+  const quotesCell =
+    ERRORS.includes(octets[at]!) && end >= quoted + 20 && !known.has(fingerprintAt(octets, quoted, true));
   if (!quotesCell && octets[at] !== TIMESTAMP_REPLY) return '';
   const wrong = marked(octets.slice(at, end));
   octets.set([0, 0], at + 2);
@@ -95,17 +106,6 @@ function maskTunnel(octets: Uint8Array, at: number): string {
   const body = octets.slice(at + 20, at + word(octets, at + 2));
   const pseudo = [...octets.slice(at + 12, at + 20), 0, UDP, body.length >>> 8, body.length & 0xff];
   const wrong = isWhole && word(octets, at + 26) !== 0 ? marked([...pseudo, ...body]) : '';
-  octets.set([0, 0], at + 20);
   octets.set(word(octets, at + 26) === 0 ? [0, 1] : [0, 0], at + 26);
   return wrong;
-}
-
-/** What masquerading writes is not compared: source, source port or query identifier, checksums. */
-function masqueraded(octets: Uint8Array, at: number): string {
-  const transport = at + (octets[at]! & 0xf) * 4;
-  const offset = { 1: [2, 4], 6: [0, 16], 17: [0, 6] }[octets[at + 9]!] ?? [];
-  for (const place of offset) octets.set([0, 0], transport + place);
-  octets.set([0, 0], at + 10);
-  octets.set([0, 0, 0, 0], at + 12);
-  return `${Buffer.from(octets).toString('hex')} masqueraded`;
 }

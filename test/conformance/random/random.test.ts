@@ -2,15 +2,17 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { plan } from '../../../src/foundation/plan.ts';
-import { ipv4, udp } from '../../dataplane/packets.ts';
+import { type Ends, ethernet, icmp, ipv4, tcp, udp } from '../../dataplane/packets.ts';
 import { createChance } from './chance.ts';
 import { drawCase } from './draw-case.ts';
-import { fingerprintAt, look } from './fate.ts';
+import { fingerprintAt } from './fate.ts';
+import { type Flows, filled, learn, note } from './flows.ts';
 import { normalise } from './normalise.ts';
 import { firstEpoch, foundationOf, nextEpoch } from './rules.ts';
 import { shrink } from './shrink.ts';
 import type { Case, FrameStep } from './step.ts';
 import { isPlayable } from './trial.ts';
+import type { Event } from './wire-lab.ts';
 import { createWorld, tunnelled, underlayFrame } from './world.ts';
 
 const test = suite('conformance/random');
@@ -99,8 +101,8 @@ test('masks: drawn numbers are hidden, wrong checksums and other octets are told
   const inner = ipv4(ends, 17, udp(ends, 1, 2, [3]), { identification: 77 });
   const frame = (identification: number): Uint8Array =>
     underlayFrame(to, tunnelled(from, to, inner, { identification }));
-  const known = { keys: new Set([fingerprintAt(inner, 0)]), sourceless: new Set([look(frame(1))!.sourceless]) };
-  const text = (octets: Uint8Array): string => normalise(octets, known, false);
+  const known = new Set([fingerprintAt(inner, 0)]);
+  const text = (octets: Uint8Array): string => normalise(octets, known);
   assert.is(text(frame(5)), text(frame(6)));
   const whole = (identification: number): Uint8Array =>
     underlayFrame(to, tunnelled(from, to, inner, { identification, fragment: 0x4000 }));
@@ -109,6 +111,61 @@ test('masks: drawn numbers are hidden, wrong checksums and other octets are told
   const broken = frame(5);
   broken[70] = broken[70]! ^ 1;
   assert.match(text(broken), / wrong checksum$/);
+});
+
+const FLOW_ENDS = { source: '10.255.1.4', destination: '198.51.100.7' };
+const [SEEN_ENDS, BACK_ENDS] = [
+  { source: '10.0.0.101', destination: '198.51.100.7' },
+  { source: '198.51.100.7', destination: '10.0.0.101' },
+];
+const GATE = ['42:01:0a:00:00:65', '42:01:0a:00:00:01'] as const;
+const stepOf = (packet: Uint8Array, fields: Partial<FrameStep> = {}): FrameStep => ({
+  kind: 'frame',
+  at: 'cell0',
+  octets: Buffer.from(ethernet(...GATE, 0x0800, packet)).toString('hex'),
+  what: '',
+  flow: 'flow 1',
+  ...fields,
+});
+
+test('flows: a port that a cell drew is learned, and answers go to it with checksums that stay as right as they were', () => {
+  const said = (ends: Ends, port: number): Uint8Array =>
+    ipv4(ends, 17, udp(ends, port, 53, [1, 2]), { identification: 9 });
+  const flows: Flows = new Map();
+  const opening = stepOf(said(FLOW_ENDS, 40_000));
+  note(flows, opening);
+  const event: Event = {
+    ...{ step: 0, cell: 'cell0', device: 'eth0', outgoing: true, otherHost: false, time: 0n },
+    octets: ethernet(GATE[1], GATE[0], 0x0800, said(SEEN_ENDS, 2024)),
+  };
+  assert.equal(learn(flows, opening, [event]), [1000]);
+  const answer = (port: number): Uint8Array =>
+    ipv4(BACK_ENDS, 17, udp(BACK_ENDS, 53, port, [3]), { identification: 10 });
+  const quoting = (port: number): Uint8Array =>
+    ipv4(BACK_ENDS, 1, icmp(3, 3, 0, said(SEEN_ENDS, port)), { identification: 11 });
+  for (const made of [answer, quoting])
+    assert.is(filled(flows, stepOf(made(40_000), { answers: true })).octets, stepOf(made(2024)).octets);
+});
+
+test('fingerprints stay when addresses and ports are translated, and differ from packet to packet', () => {
+  const print = (ends: Ends, from: number, identification: number): string =>
+    fingerprintAt(ipv4(ends, 6, tcp(ends, from, 80, { flags: 2, sequence: 5 }), { identification }), 0);
+  assert.is(print(FLOW_ENDS, 40_000, 9), print(SEEN_ENDS, 2024, 9));
+  assert.is.not(print(FLOW_ENDS, 40_000, 9), print(FLOW_ENDS, 40_000, 10));
+});
+
+test('translated flows are drawn of every kind, also such for which a cell has to draw a port', () => {
+  const frames = SEEDS.flatMap((seed) => drawCase(seed, 'nft', 300).steps).filter((step) => step.kind === 'frame');
+  const flowing = frames.filter(({ flow }) => flow !== undefined);
+  assert.ok(flowing.length * 10 > frames.length, `${flowing.length} of ${frames.length}`);
+  assert.ok(flowing.some(({ answers, what }) => answers === true && what.startsWith('icmp error')));
+  const from = (pattern: RegExp): number => flowing.filter(({ what }) => pattern.test(what)).length;
+  for (const pattern of [
+    / 198\.51\.100\.\d+ > 10\.0\.0\.10/,
+    / 10\.255\.\d+\.\d+ > 10\.0\.0\.10/,
+    / 10\.255\.\S+ > 203\./,
+  ])
+    assert.ok(from(pattern) > 10, String(pattern));
 });
 
 test.run();

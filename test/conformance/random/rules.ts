@@ -8,6 +8,7 @@ import { DEFAULT_POLICY_CHAIN_MICROSECONDS, plan } from '../../../src/foundation
 import { readFoundation } from '../../../src/foundation/read.ts';
 import type { Chain, Ruleset } from '../../../src/rules/model.ts';
 import { printRule } from '../../../src/rules/print-save.ts';
+import { withLogs } from './logged-rules.ts';
 import type { Case, PoliciesStep } from './step.ts';
 
 export interface Epoch {
@@ -45,7 +46,7 @@ const document = (...lines: string[]): string => `*filter\n${lines.join('\n')}\n
 /** The rules of the first epoch; the others follow from it with `nextEpoch`. */
 export function firstEpoch(one: Case): Epoch {
   const foundation = foundationOf(one);
-  const rules = new Map(foundation.cells.map(({ name }) => [name, plan(foundation, name)]));
+  const rules = new Map(foundation.cells.map(({ name }) => [name, withLogs(plan(foundation, name), name, one.seed)]));
   return { foundation, rules, documents: new Map() };
 }
 
@@ -78,9 +79,10 @@ export function nextEpoch(one: Case, before: Epoch, settled: Epoch, step: Polici
   const documents = new Map<string, string>();
   for (const { name } of foundation.cells) {
     const old = settled.rules.get(name)!;
-    const target = plan(foundation, name, {
+    const planned = plan(foundation, name, {
       policyChainMicroseconds: DEFAULT_POLICY_CHAIN_MICROSECONDS + changes,
     });
+    const target = withLogs(planned, name, one.seed);
     const [gone, fresh] = [policyChain(old).name, policyChain(target)];
     switch (step.stage) {
       case 'inserted':

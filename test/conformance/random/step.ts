@@ -12,6 +12,13 @@ export interface FrameStep {
   /** The octets in hexadecimal. */
   readonly octets: string;
   readonly what: string;
+  /** Names the flow that the frame belongs to, or is about, when its addresses and ports are translated on the way. */
+  readonly flow?: string;
+  /**
+   * The frame is from the flow's server, who knows the client by a port that a cell may have drawn: that one stands in its
+   * place when the frame is sent.
+   */
+  readonly answers?: true;
 }
 
 export interface PauseStep {

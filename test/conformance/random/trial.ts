@@ -1,6 +1,8 @@
 /** One case on both sides. */
-import { compareTaps } from './compare-taps.ts';
+import { compareLogs } from './compare-logs.ts';
+import { compareTaps, eventsByFrame } from './compare-taps.ts';
 import { type Comparison, compareVerdicts } from './compare-verdicts.ts';
+import { emulate } from './emulate-side.ts';
 import { sift } from './exceptions.ts';
 import { runOnKernel } from './kernel.ts';
 import type { Mismatch } from './mismatch.ts';
@@ -15,13 +17,11 @@ export interface Trial {
   readonly exceptions: ReadonlyMap<string, number>;
 }
 
-/** The parts of tagplane that are held against the kernel. */
-const COMPARISONS = [compareVerdicts, compareTaps] as const;
-
 /** Run `one` on the kernel and on tagplane. */
 export async function tryCase(one: Case): Promise<Trial> {
   const kernel = await runOnKernel(one, false);
-  const comparisons = COMPARISONS.map((compare) => compare(one, kernel));
+  const ours = emulate(kernel, eventsByFrame(kernel));
+  const comparisons = [compareVerdicts(kernel, ours.translated), compareTaps(kernel, ours), compareLogs(kernel, ours)];
   const { standing, excepted } = sift(comparisons.flatMap(({ mismatches }) => mismatches));
   const frames = one.steps.filter(({ kind }) => kind === 'frame').length;
   return { frames, comparisons, mismatches: standing, exceptions: excepted };

@@ -55,7 +55,7 @@ export interface WireLab {
  */
 const PROGRAM = `
 import ctypes, json, os, select, socket, struct, sys, time
-TICK, NEAR = ${NANOSECONDS_PER_JIFFY}, 400000
+TICK, BEHIND, BEFORE = ${NANOSECONDS_PER_JIFFY}, 200000, 1000000
 SOL_PACKET, AUXDATA, STATISTICS, RCVBUFFORCE, TIMESTAMPNS = 263, 8, 6, 33, 35
 libc = ctypes.CDLL(None, use_errno=True)
 home = os.open('/proc/self/ns/net', os.O_RDONLY)
@@ -111,7 +111,7 @@ def drain(milliseconds):
 for line in sys.stdin:
     words = line.split()
     if words[0] == 'S':
-        while not NEAR < time.monotonic_ns() % TICK < TICK - NEAR: pass
+        while not BEHIND < time.monotonic_ns() % TICK < TICK - BEFORE: pass
         out.write('S %d %d\\n' % (time.time_ns(), time.monotonic_ns() % TICK))
         ports[words[1]].send(bytes.fromhex(words[2]))
         drain(0)

@@ -20,7 +20,8 @@ export interface WorldContainer {
   readonly mac: string;
   readonly hostMac: string;
   readonly tag: number;
-  readonly hostPorts: readonly number[];
+  /** Ports of its cell that lead to ports of the container. */
+  readonly hostPorts: readonly { readonly host: number; readonly container: number }[];
 }
 
 export interface World {
@@ -51,7 +52,7 @@ export function createWorld(foundation: Foundation): World {
         mac: containerMac(instance.address),
         hostMac: hostVethMac(instance.address),
         tag: app.tag ?? 0,
-        hostPorts: instance.ports.map(({ host }) => host),
+        hostPorts: instance.ports,
       }),
     ),
   );

@@ -24,6 +24,7 @@ import {
 import { advance } from '../../../src/dataplane/emulate/run.ts';
 import type { Listens } from '../../../src/dataplane/emulate/seams.ts';
 import { createTranslation } from '../../../src/dataplane/emulate/translation.ts';
+import type { LoggedLine } from '../../../src/dataplane/log/lines.ts';
 import { type CellRules, createDataplane } from '../../../src/dataplane/setup.ts';
 import type { Foundation } from '../../../src/foundation/model.ts';
 import { OPTIONS } from '../../scenarios/support.ts';
@@ -55,6 +56,8 @@ export interface Travelled {
   readonly emulation: Emulation;
   readonly passages: readonly Passage[];
   readonly fates: readonly Fate[];
+  /** What LOG rules logged, where the dataplane keeps that. */
+  readonly lines: readonly LoggedLine[];
 }
 
 /** No limit applies. */
@@ -100,7 +103,7 @@ export function travel(setup: Setup, inputs: readonly Input[], draws: Draws): Tr
   if (setup.until === undefined) finish(emulation);
   else advance(emulation, setup.until);
   assert.is(emulation.frames.taken, 0, 'frames that nobody gave back');
-  return { emulation, passages: record.passages, fates: record.fates };
+  return { emulation, ...record };
 }
 
 /** Draws that count up, so that each can be told from the others. */
