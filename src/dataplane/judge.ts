@@ -240,6 +240,8 @@ function innerPacket(
 function outerFragment(dataplane: Dataplane, burst: Burst, i: number, view: DataView, layers: Layers): void {
   const { outer } = layers;
   describe(dataplane, burst, i, view, outer);
+  // A datagram of a container may be cut as well, and is no tunnel's.
+  if (tap(dataplane, burst, i, view, outer)) return;
   const to = judgedCell(dataplane, dataplane.packet.destination);
   const from = judgedCell(dataplane, dataplane.packet.source);
   if (to < 0 && from < 0) {
