@@ -13,7 +13,7 @@ import { tell } from './logged.ts';
 import { forwardOptions } from './options.ts';
 import { output } from './output.ts';
 import { walk } from './packet.ts';
-import { redirect } from './redirect.ts';
+import { keepHeader, redirect } from './redirect.ts';
 import { refuse } from './reject.ts';
 
 const FRAGMENTATION_NEEDED = 4;
@@ -32,6 +32,7 @@ export function forward(emulation: Emulation, host: Host, frame: Frame): void {
     drop(emulation, frame, cell.index, REASON.IP4_MTU);
   } else {
     countDown(frame.view, frame.network);
+    keepHeader(frame);
     filter(emulation, host, frame);
   }
 }

@@ -64,6 +64,8 @@ export interface Frame {
   /** Offsets of entries of record route and timestamp options that the way out still writes to; 0 for none. */
   routeEntry: number;
   timeEntry: number;
+  /** The IPv4 header before FORWARD, for a redirect to quote, where there are options that the way out writes to; else null. */
+  headerBefore: Uint8Array | null;
   /** Size of the largest fragment that it was put together from; 0 for a packet that came whole (frag_max_size). */
   largestFragment: number;
   /** 1 when all of its largest fragments said "don't fragment" (IPSKB_FRAG_PMTU). */
@@ -122,6 +124,7 @@ function createFrame(octetCount: number): Frame {
     attached: 0,
     routeEntry: 0,
     timeEntry: 0,
+    headerBefore: null,
     largestFragment: 0,
     keepsDontFragment: 0,
     pieces: 0,
@@ -168,6 +171,7 @@ export function forget(frame: Frame): void {
   frame.attached = 0;
   frame.routeEntry = 0;
   frame.timeEntry = 0;
+  frame.headerBefore = null;
   frame.largestFragment = 0;
   frame.keepsDontFragment = 0;
   frame.pieces = 0;

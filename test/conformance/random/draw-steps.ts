@@ -248,7 +248,10 @@ function converseTranslated(draw: Draw, one: Conversation, said: Said, from: End
   }
 }
 
-/** A datagram in two or three pieces, in any order; one may be missing, doubled or overlap its neighbour. */
+/**
+ * A datagram in two or three pieces, in any order; one may be missing, doubled or overlap its neighbour. A container sends them, or
+ * they come in tunnels.
+ */
 function fragments(draw: Draw): void {
   const { chance, world } = draw;
   const one = drawPlain(draw);
@@ -273,9 +276,16 @@ function fragments(draw: Draw): void {
   order.sort(([a], [b]) => a - b);
   const { cell } = one.server.container;
   const peer = chance.pick(world.cells.filter((other) => other !== cell));
+  const { container } = one.client;
+  const isOwn = container !== null && chance.percent(40);
+  const what = `fragment of ${identification}`;
   for (const [, piece] of order) {
+    if (isOwn) {
+      push(draw, container.name, containerFrame(container, piece), what);
+      continue;
+    }
     const envelope = { ...drawEnvelope(draw, one.client), identification: identify(draw) };
-    push(draw, cell.name, underlayFrame(cell, tunnelled(peer, cell, piece, envelope)), `fragment of ${identification}`);
+    push(draw, cell.name, underlayFrame(cell, tunnelled(peer, cell, piece, envelope)), what);
   }
 }
 

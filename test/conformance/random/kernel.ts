@@ -12,6 +12,7 @@ import { run, runIn, sleep } from '../lab-shell.ts';
 import { type Flows, filled, learn, note } from './flows.ts';
 import { wordOf } from './logged-rules.ts';
 import { type Epoch, firstEpoch, nextEpoch } from './rules.ts';
+import { withOwnOctets } from './shared-octets.ts';
 import type { Case, FrameStep, Step } from './step.ts';
 import { type Event, isContainerEnd, openWires, type WireLab } from './wire-lab.ts';
 import { createWorld, GATEWAY, type World } from './world.ts';
@@ -246,7 +247,8 @@ function createPlayer(wires: WireLab, world: World): Player {
   let [sent, events]: [number, Event[]] = [0, []];
   const send = async (): Promise<void> => {
     const waiting = played.slice(sent);
-    const fresh = (await wires.send(waiting.map(({ at, octets }) => ({ port: at, octets })))).map(asSent);
+    const heard = await wires.send(waiting.map(({ at, octets }) => ({ port: at, octets })));
+    const fresh = withOwnOctets(heard.map(asSent), world);
     events = events.concat(fresh);
     for (const [index, step] of waiting.entries()) {
       const number = sent + index;
