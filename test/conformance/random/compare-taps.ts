@@ -42,6 +42,27 @@ function lines(seen: readonly Passed[], known: Known): string[] {
   return seen.map(({ device, outgoing, octets }) => `${device} ${outgoing ? 'out' : 'in'} ${normalise(octets, known)}`);
 }
 
+/** What timers caused, in any order: one line a frame. */
+const timerLines = (seen: readonly Passed[], cell: string, known: Known): string[] =>
+  lines(
+    seenAt(
+      seen.filter(({ octets }) => isTimer(octets, known)),
+      cell,
+    ),
+    known,
+  ).sort();
+
+/** What is in `list` and not in `other`, each as often as it is there more often. */
+function without(list: readonly string[], other: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const line of other) count(counts, line);
+  return list.filter((line) => {
+    const left = counts.get(line) ?? 0;
+    counts.set(line, left - 1);
+    return left <= 0;
+  });
+}
+
 type ByFrame = (frame: number) => readonly Event[];
 
 /** By the number of the frame that caused them. The underlay floods; what is for another's device is left out. */
@@ -86,6 +107,29 @@ export function compareTaps(kernel: KernelResult, ours: Emulated): Comparison {
         packets: [Buffer.from(frame.octets, 'hex')],
       });
     }
+  }
+  const timed = {
+    theirs: kernel.epochs.flatMap(({ events, ends }) => [...events, ...ends]),
+    mine: [...ours.steps.flat(), ...ours.between],
+  };
+  for (const { name } of one.foundation.cells as readonly { name: string }[]) {
+    const [theirs, mine] = [timed.theirs, timed.mine].map((seen) => timerLines(seen, name, known)) as [
+      string[],
+      string[],
+    ];
+    compared += theirs.length;
+    const [missing, more] = [without(theirs, mine), without(mine, theirs)];
+    if (missing.length + more.length === 0) continue;
+    mismatches.push({
+      side: 'cells',
+      cell: name,
+      step: -1,
+      subject: 'what timers caused',
+      what: '',
+      kernel: missing.join('\n'),
+      tagplane: more.join('\n'),
+      packets: [],
+    });
   }
   let rules = 0;
   for (const [index, epoch] of kernel.epochs.entries()) {

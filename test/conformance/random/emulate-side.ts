@@ -31,6 +31,8 @@ export interface Passed {
 export interface Emulated {
   /** What each frame of the case caused, in order. */
   readonly steps: readonly (readonly Passed[])[];
+  /** What timers caused at the end of a stage and in a pause. */
+  readonly between: readonly Passed[];
   /** Codes of the reasons for which packets ended in each step. */
   readonly reasons: readonly (readonly string[])[];
   /** Counters of each epoch, by cell name. */
@@ -161,6 +163,13 @@ export function emulate(
     translated.push(ofFlows);
     ofFlows = new Map();
   };
+  const between: Passed[] = [];
+  const elapse = (until: number): void => {
+    record.passages.length = 0;
+    advance(emulation, until);
+    takeLines(BY_TIMER);
+    between.push(...passedOf(emulation, record.passages));
+  };
   const devices = new Map<string, number>();
   const put = (step: FrameStep, time: number): void => {
     const device = devices.get(step.at) ?? tapNamed(emulation, tapOf(first, step.at));
@@ -183,10 +192,9 @@ export function emulate(
     if (step.kind === 'frame') {
       put(step, Number(arrivalTime(times[steps.length]!, eventsOf(steps.length)) - origin));
     } else if (step.kind === 'pause') {
-      advance(emulation, emulation.now + step.milliseconds * 1e6);
-      takeLines(BY_TIMER);
+      elapse(emulation.now + step.milliseconds * 1e6);
     } else {
-      advance(emulation, Number(epochs[counts.length]!.until - origin));
+      elapse(Number(epochs[counts.length]!.until - origin));
       close();
       if (step.stage === 'inserted') {
         settled = epoch;
@@ -197,6 +205,7 @@ export function emulate(
       before = countsOfAll(emulation);
     }
   }
+  elapse(Number(epochs[counts.length]!.until - origin));
   close();
-  return { steps, reasons, counts, translated, lines, emulation };
+  return { steps, between, reasons, counts, translated, lines, emulation };
 }

@@ -18,6 +18,8 @@ import { type Event, isContainerEnd, openWires, type WireLab } from './wire-lab.
 import { createWorld, GATEWAY, type World } from './world.ts';
 
 const NANOSECONDS_PER_MILLISECOND = 1_000_000n;
+/** A case ends when no cell asks for a neighbour any more: three times, a second apart, then it gives up. */
+const ASKING_MILLISECONDS = 3300;
 
 /** Packets and octets of a rule. */
 export type Count = readonly [packets: number, octets: number];
@@ -227,6 +229,8 @@ async function runSteps(
         break;
     }
   }
+  await player.send();
+  await sleep(ASKING_MILLISECONDS);
   await close();
   const connections = new Map(world.cells.map(({ name }) => [name, lab.onCell(name, 'conntrack', ['-L']).stdout]));
   return { played: { ...one, steps }, times: wires.times, origin: wires.origin(), epochs, connections };
