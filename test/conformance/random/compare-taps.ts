@@ -11,6 +11,9 @@ import { count, type Mismatch } from './mismatch.ts';
 import { isTimer, type Known, knownOf, normalise } from './normalise.ts';
 import { type Event, isContainerEnd } from './wire-lab.ts';
 
+/** Subject of what has no frame that it belongs to. */
+export const TIMERS = 'what timers caused';
+
 /** Whether it is on its way into the cell; a container's end sends what its veth receives. */
 const enters = ({ device, outgoing }: Passed): boolean => outgoing === isContainerEnd(device);
 
@@ -124,7 +127,7 @@ export function compareTaps(kernel: KernelResult, ours: Emulated): Comparison {
       side: 'cells',
       cell: name,
       step: -1,
-      subject: 'what timers caused',
+      subject: TIMERS,
       what: '',
       kernel: missing.join('\n'),
       tagplane: more.join('\n'),
