@@ -3,7 +3,8 @@
  *
  * Entries stand one behind the other in the order in which they came, 64 octets each: a cache line. They are found by an
  * index, open addressing over words of 32 bits: the number of an entry and eight bits of its key's hash, so that looking for
- * one reads nearly always one line of the index and one entry. Only the index has free places, and it alone is searched.
+ * one reads nearly always one line of the index and one entry. Only the index has free places, and it alone is searched. When
+ * the table grows, entries stay where they are as long as their place has room; in an arena it has from the beginning.
  *
  * Both directions of a connection share an
  * entry: endpoints are put in order, and a bit says which one spoke first. Entries of all cells share the table; the cell's
@@ -78,6 +79,8 @@ for (const [index, [request, reply]] of [
 }
 
 const INITIAL_ENTRIES = 1 << 12;
+/** A table grows by this factor at once: all entries have to be put into the index anew. */
+const GROWTH = 4;
 /** Places of the index for each entry that there is room for. */
 const INDEX_FACTOR = 2;
 /** A word of the index: 0 for a free place, else bits of the hash above the entry's number plus 1. */
@@ -99,8 +102,10 @@ export interface Conntrack {
   indexPlace: Place;
   index: Int32Array;
   mask: number;
-  /** Number of entries the table has room for. */
+  /** Number of entries that there may be before the index grows. */
   capacity: number;
+  /** Number of entries that `place` has room for. */
+  room: number;
   /** Entries of connections, expired ones included, and of refusals. */
   used: number;
   /** How often entries have moved: their places, once known, hold as long as this stays. */
@@ -146,9 +151,20 @@ const OCTETS = ENTRY_WORDS * 4;
 const WINDOW_OCTETS = ENTRY_WINDOW_WORDS * 4;
 const NO_VIEW = new DataView(new ArrayBuffer(0));
 
+/** The capacity of a table with `entries`, a third of it free. */
+function capacityFor(entries: number): number {
+  let capacity = INITIAL_ENTRIES;
+  while (capacity * 2 < entries * 3) capacity *= GROWTH;
+  return capacity;
+}
+
 /** An empty table that refuses the connection after `limit`. */
 export function create(limit: number, arena: Arena = heap): Conntrack {
-  const place = arena.allocate(INITIAL_ENTRIES * OCTETS);
+  const room = Math.max(
+    INITIAL_ENTRIES,
+    Math.min(capacityFor(Math.min(limit, MOST_CONNECTIONS) * 2), Math.floor(arena.spare() / OCTETS)),
+  );
+  const place = arena.allocate(room * OCTETS);
   const indexPlace = arena.allocate(INITIAL_ENTRIES * INDEX_FACTOR * 4);
   return {
     arena,
@@ -157,9 +173,10 @@ export function create(limit: number, arena: Arena = heap): Conntrack {
     index: new Int32Array(indexPlace.buffer, indexPlace.offset, INITIAL_ENTRIES * INDEX_FACTOR),
     mask: INITIAL_ENTRIES * INDEX_FACTOR - 1,
     capacity: INITIAL_ENTRIES,
+    room,
     moves: 0,
-    words: new Int32Array(place.buffer, place.offset, INITIAL_ENTRIES * ENTRY_WORDS),
-    times: new Float64Array(place.buffer, place.offset, INITIAL_ENTRIES * ENTRY_DOUBLES),
+    words: new Int32Array(place.buffer, place.offset, room * ENTRY_WORDS),
+    times: new Float64Array(place.buffer, place.offset, room * ENTRY_DOUBLES),
     windows: null,
     windowsPlace: null,
     used: 0,
@@ -189,7 +206,7 @@ export function create(limit: number, arena: Arena = heap): Conntrack {
 /** Let `table`, which is empty, follow TCP windows and SCTP. */
 export function addWindows(table: Conntrack): void {
   if (table.windows !== null) return;
-  placeWindows(table, table.capacity);
+  placeWindows(table, table.room);
 }
 
 /** Put a place for the windows of `entries` connections into `table`. */
@@ -411,7 +428,7 @@ function makeRoom(table: Conntrack, now: number): boolean {
 }
 
 /**
- * Keep the living connections, and the refusals if they are to be kept, and make room for half as many again. False, and
+ * Keep the living connections, and the refusals if they are to be kept, and make room for at least half as many again. False, and
  * nothing done, when there would be more than `limit` connections.
  */
 function grow(table: Conntrack, now: number, keepRefusals: boolean): boolean {
@@ -419,12 +436,13 @@ function grow(table: Conntrack, now: number, keepRefusals: boolean): boolean {
   for (let slot = 0; slot < table.used; slot++) if (isLiving(table, slot, now)) living += 1;
   if (living >= table.limit) return false;
   const refusals = keepRefusals ? table.refusals : 0;
-  let capacity = INITIAL_ENTRIES;
-  while (capacity * 2 < (living + refusals + 1) * 3) capacity *= 2;
-  if (living + refusals < table.used) closeUp(table, now, keepRefusals);
+  const entries = living + refusals + 1;
+  const capacity = capacityFor(entries);
+  if (entries <= table.used) closeUp(table, now, keepRefusals);
   table.refusals = refusals;
-  if (capacity !== table.capacity) move(table, capacity);
-  else table.index.fill(0);
+  if (table.room * 2 < entries * 3) move(table, capacity);
+  clearIndex(table, capacity * INDEX_FACTOR);
+  table.capacity = Math.min(capacity, table.room);
   enlistAll(table);
   table.moves += 1;
   return true;
@@ -445,26 +463,34 @@ function closeUp(table: Conntrack, now: number, keepRefusals: boolean): void {
   table.used = to;
 }
 
-/** Move all entries to where there is room for `capacity` of them, and begin an empty index. */
-function move(table: Conntrack, capacity: number): void {
+/** Move all entries to where there is room for `room` of them. */
+function move(table: Conntrack, room: number): void {
   const { arena, words, windows, windowsPlace } = table;
-  const place = arena.allocate(capacity * OCTETS);
-  const indexPlace = arena.allocate(capacity * INDEX_FACTOR * 4);
-  arena.release(table.place, table.capacity * OCTETS);
-  arena.release(table.indexPlace, (table.mask + 1) * 4);
+  const place = arena.allocate(room * OCTETS);
+  arena.release(table.place, table.room * OCTETS);
   table.place = place;
-  table.words = new Int32Array(place.buffer, place.offset, capacity * ENTRY_WORDS);
+  table.words = new Int32Array(place.buffer, place.offset, room * ENTRY_WORDS);
   table.words.set(words.subarray(0, table.used * ENTRY_WORDS));
-  table.times = new Float64Array(place.buffer, place.offset, capacity * ENTRY_DOUBLES);
+  table.times = new Float64Array(place.buffer, place.offset, room * ENTRY_DOUBLES);
   if (windows !== null) {
-    placeWindows(table, capacity);
+    placeWindows(table, room);
     table.windows!.set(windows.subarray(0, table.used * ENTRY_WINDOW_WORDS));
-    arena.release(windowsPlace!, table.capacity * WINDOW_OCTETS);
+    arena.release(windowsPlace!, table.room * WINDOW_OCTETS);
   }
-  table.indexPlace = indexPlace;
-  table.index = new Int32Array(indexPlace.buffer, indexPlace.offset, capacity * INDEX_FACTOR);
-  table.mask = capacity * INDEX_FACTOR - 1;
-  table.capacity = capacity;
+  table.room = room;
+}
+
+/** Begin an empty index of `places`. */
+function clearIndex(table: Conntrack, places: number): void {
+  if (places === table.mask + 1) {
+    table.index.fill(0);
+    return;
+  }
+  const { arena } = table;
+  arena.release(table.indexPlace, (table.mask + 1) * 4);
+  table.indexPlace = arena.allocate(places * 4);
+  table.index = new Int32Array(table.indexPlace.buffer, table.indexPlace.offset, places);
+  table.mask = places - 1;
 }
 
 const isRefusal = (table: Conntrack, slot: number): boolean => table.times[slot * ENTRY_DOUBLES + EXPIRES] === NEVER;

@@ -19,6 +19,11 @@ export interface Arena {
   readonly loops: Loops | null;
   /** A place of `length` octets at a multiple of 64. */
   allocate(length: number): Place;
+  /**
+   * Octets that a place may have which is written to from its front, little by little: what is not written to costs nothing there. 0
+   * where every octet costs.
+   */
+  spare(): number;
   /** Give back a place that was allocated with this length. */
   release(place: Place, length: number): void;
 }
@@ -27,6 +32,7 @@ export const heap: Arena = {
   memory: null,
   loops: null,
   allocate: (length) => ({ buffer: new ArrayBuffer(length), offset: 0 }),
+  spare: () => 0,
   release: () => {},
 };
 
@@ -52,6 +58,9 @@ const PAGE = 65_536;
 const LINE = 64;
 /** Behind the places: compiled code reads ahead by row numbers that may be those of a table which has moved since. */
 const MARGIN = 1 << 23;
+
+/** A place that is mostly empty takes a quarter of what is left at most. */
+const SPARE_SHIFT = 2;
 
 const rounded = (length: number): number => Math.ceil(length / LINE) * LINE;
 
@@ -85,6 +94,7 @@ export function reserve(limit: number, makeLoops: MakeLoops = assembleLoops): Ar
       next += size;
       return { buffer, offset: next - size };
     },
+    spare: () => Math.max(buffer.byteLength - MARGIN - next, 0) >>> SPARE_SHIFT,
     release(place, length) {
       if (place.buffer !== buffer) return;
       const size = rounded(length);

@@ -6,6 +6,7 @@ import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as conntrack from '../../src/dataplane/conntrack.ts';
+import { reserve } from '../../src/memory/arena.ts';
 import { CTSTATE } from '../../src/rules/model.ts';
 import { createPacket, type RulePacket } from '../../src/rules/packet.ts';
 import { check } from '../support/property.ts';
@@ -85,6 +86,23 @@ test('the table grows and forgets nobody', () => {
     conntrack.track(table, 0, udpPacket(destination, 53, source, sourcePort), count);
     assert.is(table.ctstate, CTSTATE.ESTABLISHED, `connection ${index}`);
     assert.is(table.reply, 1);
+  }
+});
+
+test('in an arena, entries stay where they are when the table grows, until their place is full', () => {
+  const arena = reserve(2 ** 24)!;
+  const table = conntrack.create(1 << 20, arena);
+  const { place, room } = table;
+  assert.ok(room > 1 << 12 && room * 64 <= 2 ** 22, `${room} entries`);
+  for (let index = 0; index < room; index++) assert.ok(pass(table, flow(index), index));
+  assert.is(table.place, place);
+  assert.ok(table.capacity >= room);
+  for (let index = room; index < room * 2; index++) assert.ok(pass(table, flow(index), index));
+  assert.is.not(table.place, place);
+  for (let index = 0; index < room * 2; index++) {
+    const { source, sourcePort, destination } = flow(index);
+    conntrack.track(table, 0, udpPacket(destination, 53, source, sourcePort), room * 2);
+    assert.is(table.ctstate, CTSTATE.ESTABLISHED, `connection ${index}`);
   }
 });
 

@@ -42,6 +42,17 @@ test('a full arena hands out places of the heap', () => {
   assert.is(arena.allocate(64).buffer, arena.memory!.buffer);
 });
 
+test('what is spare is a part of what is left, and nothing in the heap', () => {
+  const arena = reserve(PAGE * 16)!;
+  const before = arena.spare();
+  assert.ok(before > 0 && before <= PAGE * 4);
+  arena.allocate(PAGE * 8);
+  assert.ok(arena.spare() < before);
+  arena.allocate(arena.spare() * 4);
+  assert.ok(arena.spare() <= 16);
+  assert.is(heap.spare(), 0);
+});
+
 test('a memory that the machine cannot have is no arena', () => {
   assert.is(reserve(2 ** 40), null);
 });
