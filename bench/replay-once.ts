@@ -42,7 +42,7 @@ for (let round = 0; round < Number(rounds); round++) {
   await quiet();
   const before = process.cpuUsage();
   const threadBefore = threadNanoseconds();
-  const playback = await play(reader, dataplane, [(burst) => flows.add(table, burst)]);
+  const playback = await play(reader, dataplane, [], { flows: table });
   const threadAfter = threadNanoseconds();
   const { user, system } = process.cpuUsage(before);
   await reader.close();

@@ -4,7 +4,7 @@
  */
 #include <node_api.h>
 
-#include "locate.h"
+#include "play.h"
 
 #ifndef TAGPLANE_SOURCE
 #error "TAGPLANE_SOURCE is the hash that native/build.ts gives"
@@ -66,11 +66,18 @@ static napi_value onLocate(napi_env env, napi_callback_info info) {
   return numberOf(env, locate(AT(struct locating, of[0])));
 }
 
+static napi_value onPlay(napi_env env, napi_callback_info info) {
+  uint32_t of[2];
+  receive(env, info, 2, of);
+  return numberOf(env, play(AT(struct control, of[0]), AT(struct locating, of[1])));
+}
+
 static const struct {
   const char *name;
   napi_callback call;
 } FUNCTIONS[] = {
     {"touch", onTouch}, {"run", onRun}, {"tally", onTally}, {"count", onCount}, {"reindex", onReindex}, {"locate", onLocate},
+    {"play", onPlay},
 };
 
 static napi_value bind(napi_env env, napi_callback_info info) {

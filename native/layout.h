@@ -264,6 +264,8 @@ struct control {
   uint32_t counters;
   /** What looking ahead read; of no use to anybody. */
   uint32_t touched;
+  /** Rows that are judged of the burst that `play` came to last. */
+  uint32_t judged;
 };
 
 INLINE uint32_t load32(const uint8_t *at) {

@@ -43,6 +43,7 @@ static uint32_t locate(struct locating *state) {
     at = start + captured;
   }
   state->at = at;
+  state->packet += row;
   state->lastTime = lastTime;
   return row;
 }

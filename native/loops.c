@@ -5,7 +5,7 @@
  * test/dataplane/{plain,straight}.test.ts hold the two against each other. src/memory/loops-code.ts is this file compiled to
  * WebAssembly, which every machine runs.
  */
-#include "locate.h"
+#include "play.h"
 
 #ifdef __wasm__
 #define EXPORT(name) __attribute__((export_name(#name)))
@@ -27,4 +27,8 @@ EXPORT(reindex) uint32_t exportedReindex(uint32_t connections, uint32_t index, u
 }
 
 EXPORT(locate) uint32_t exportedLocate(uint32_t state) { return locate(AT(struct locating, state)); }
+
+EXPORT(play) uint32_t exportedPlay(uint32_t control, uint32_t state) {
+  return play(AT(struct control, control), AT(struct locating, state));
+}
 #endif

@@ -58,10 +58,10 @@ export interface Progress {
   lastTime: number;
 }
 
-/** Fill rows of `burst` from the front of `chunk`, and move both on. Gives how many; 0 when the next record needs TypeScript. */
-export function locateOn(locating: Locating, chunk: Chunk, burst: RecordBurst, progress: Progress): number {
-  const { loops, buffer, state, doubles, words } = locating;
-  if (chunk.view.buffer !== buffer || burst.at.buffer !== buffer) return 0;
+/** Tell compiled code where reading stands. False when it can reach the octets or the rows not. */
+export function handOver(locating: Locating, chunk: Chunk, burst: RecordBurst, progress: Progress): boolean {
+  const { buffer, doubles, words } = locating;
+  if (chunk.view.buffer !== buffer || burst.at.buffer !== buffer) return false;
   doubles[LAST_TIME] = progress.lastTime;
   doubles[PACKET] = progress.packets + 1;
   doubles[OFFSET] = chunk.offset;
@@ -71,9 +71,20 @@ export function locateOn(locating: Locating, chunk: Chunk, burst: RecordBurst, p
   words[END] = chunk.end;
   words[EPOCH_SECONDS] = progress.epochSeconds;
   words[EPOCH_FRACTION] = progress.epochFraction;
-  const rows = loops.locate(state);
+  return true;
+}
+
+/** Take over where compiled code stands. */
+export function takeOver({ doubles, words }: Locating, chunk: Chunk, progress: Progress): void {
   chunk.at = words[AT]!;
   progress.lastTime = doubles[LAST_TIME]!;
-  progress.packets += rows;
+  progress.packets = doubles[PACKET]! - 1;
+}
+
+/** Fill rows of `burst` from the front of `chunk`, and move both on. Gives how many; 0 when the next record needs TypeScript. */
+export function locateOn(locating: Locating, chunk: Chunk, burst: RecordBurst, progress: Progress): number {
+  if (!handOver(locating, chunk, burst, progress)) return 0;
+  const rows = locating.loops.locate(locating.state);
+  takeOver(locating, chunk, progress);
   return rows;
 }

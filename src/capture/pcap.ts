@@ -12,7 +12,7 @@
 import { BURST_CAPACITY, type RecordBurst } from './burst.ts';
 import { type Chunk, more } from './chunk.ts';
 import { CaptureError } from './error.ts';
-import { createLocating, type Locating, locateOn } from './locating.ts';
+import { createLocating, handOver, type Locating, locateOn, takeOver } from './locating.ts';
 import { create as createNotes } from './notes.ts';
 import { damaged, EXACT_NANOSECONDS, lend, MAXIMUM_CAPTURED_LENGTH, type Reading } from './reading.ts';
 
@@ -161,6 +161,17 @@ export function fill(pcap: Pcap, burst: RecordBurst): number {
   pcap.damage = why === TOO_LONG ? tooLong(pcap) : secondHeader(pcap);
   if (burst.count === 0) throw pcap.damage;
   return burst.count;
+}
+
+/** Let `loop`, compiled code, read on by itself: it is given a block of `locating.ts`. Gives what it gives; 0 if it cannot. */
+export function lendTo(pcap: Pcap, burst: RecordBurst, loop: (state: number) => number): number {
+  const { locating, chunk } = pcap;
+  if (locating === null || pcap.damage !== null || pcap.epochNanoseconds === null) return 0;
+  lend(chunk, burst);
+  if (!handOver(locating, chunk, burst, pcap)) return 0;
+  const rows = loop(locating.state);
+  takeOver(locating, chunk, pcap);
+  return rows;
 }
 
 /** The walk itself; every length is compared with what is there before it is used. */

@@ -30,6 +30,11 @@ export interface RecordSource {
   readonly packets: number;
   /** Locate up to 256 packets in `burst`. Gives how many; 0 if `refill` has to be asked. Throws CaptureError. */
   fill(burst: RecordBurst): number;
+  /**
+   * Let `loop`, compiled code, read on by itself in what is in memory, with `burst` for its rows: it is given the offset of a block of
+   * `locating.ts` and gives the rows of the last burst that are left to do. Gives the same; 0 when it cannot.
+   */
+  readonly lendTo?: ((burst: RecordBurst, loop: (state: number) => number) => number) | undefined;
   /** Read on; the octets of earlier bursts are gone. False at the end of the capture. Throws CaptureError. */
   refill(): Promise<boolean>;
   close(): Promise<void>;
@@ -107,6 +112,7 @@ async function readOn(chunk: chunks.Chunk, notes: Notes): Promise<boolean | null
 /** What differs between the formats; everything is asked once per burst or less. */
 interface Format {
   fill(burst: RecordBurst): number;
+  readonly lendTo?: RecordSource['lendTo'];
   truncated(): CaptureError;
   comments(at: number, captured: number): string[];
   timestamp(at: number, interfaceIndex: number): bigint | null;
@@ -115,6 +121,7 @@ interface Format {
 function readerOfPcap(reading: pcap.Pcap): CaptureReader {
   return readerOf(reading, 'pcap', {
     fill: (burst) => pcap.fill(reading, burst),
+    lendTo: (burst, loop) => pcap.lendTo(reading, burst, loop),
     truncated: () => pcap.truncated(reading),
     comments: () => [],
     timestamp: (at) => pcap.timestamp(reading, at),
@@ -144,6 +151,7 @@ function readerOf(reading: Reading, name: 'pcap' | 'pcapng', format: Format): Ca
       return reading.packets;
     },
     fill: (burst) => format.fill(burst),
+    lendTo: format.lendTo,
     async refill() {
       const going = await readOn(chunk, reading.notes);
       if (going === null) throw format.truncated();

@@ -20,6 +20,7 @@ export const interruptible = (source: RecordSource, interruption: Interruption):
     return source.packets;
   },
   fill: (burst) => source.fill(burst),
+  lendTo: source.lendTo,
   refill: () =>
     new Promise((resolve, reject) => {
       interruption.wake = () => resolve(false);

@@ -30,27 +30,22 @@ import { enter } from './enter.ts';
 import { decidePlain, survey } from './plain.ts';
 import { hold, isFragment, isWholeCut, releaseExpired, settle } from './reassemble.ts';
 import { decide, describe, isCut, refuse } from './row.ts';
-import { bindBurst, bindTables, type Straight, takeBack } from './straight.ts';
+import { bindBurst, bindTables, cellOfCompiled, type Straight, takeBack } from './straight.ts';
 import { tap } from './tap.ts';
 import { REASON, VERDICT } from './verdict.ts';
 
-/** Judge every row of `burst`. */
-export function judge(dataplane: Dataplane, burst: Burst): void {
-  reset(burst);
+/** Judge every row of `burst`, or those from `from` on when compiled code has judged the ones before. */
+export function judge(dataplane: Dataplane, burst: Burst, from = 0): void {
+  if (from === 0) reset(burst);
   const { straight } = dataplane;
   const { moves } = dataplane.connections;
-  const cell = dataplane.cells[dataplane.judged.indexOf(1)];
-  if (
-    straight !== null &&
-    dataplane.connections.windows === null &&
-    cell !== undefined &&
-    bindBurst(straight, cell, dataplane, burst)
-  ) {
-    judgeCompiled(dataplane, burst, straight, cell);
+  const cell = cellOfCompiled(dataplane);
+  if (straight !== null && cell !== null && bindBurst(straight, cell, dataplane, burst)) {
+    judgeCompiled(dataplane, burst, straight, cell, from);
     straight.burst = burst;
   } else {
     dataplane.touched = survey(dataplane, burst);
-    for (let i = 0; i < burst.records.count; i++) judgeRow(dataplane, burst, i);
+    for (let i = from; i < burst.records.count; i++) judgeRow(dataplane, burst, i);
   }
   keepTallies(dataplane, burst, moves);
 }
@@ -59,9 +54,9 @@ export function judge(dataplane: Dataplane, burst: Burst): void {
 const PIECE = 128;
 
 /** Let compiled code judge what it can, and do the rest in between, in the order of the rows. */
-function judgeCompiled(dataplane: Dataplane, burst: Burst, straight: Straight, cell: Cell): void {
+function judgeCompiled(dataplane: Dataplane, burst: Burst, straight: Straight, cell: Cell, first: number): void {
   const { count } = burst.records;
-  for (let from = 0; from < count; from += PIECE) {
+  for (let from = first; from < count; from += PIECE) {
     judgePiece(dataplane, burst, straight, cell, from, Math.min(from + PIECE, count));
   }
 }

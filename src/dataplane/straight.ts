@@ -5,6 +5,7 @@
  * row that compiled code leaves to TypeScript. Measured on captures of 1,000,000 frames: see docs/dataplane.md.
  */
 import { BURST_CAPACITY } from '../capture/burst.ts';
+import type { RecordSource } from '../capture/reader.ts';
 import { type Directory, firstSlot } from '../foundation/directory.ts';
 import { HOST_VETH_ADDRESS } from '../foundation/lease.ts';
 import { type Arena, type Place, wordsOf } from '../memory/arena.ts';
@@ -14,6 +15,7 @@ import type { Plan } from '../rules/plan.ts';
 import { WAY_LIMIT, type Ways } from '../rules/ways.ts';
 import type { Burst } from './burst.ts';
 import type { Cell } from './cell.ts';
+import type { Counters } from './counters.ts';
 import type { Dataplane } from './dataplane.ts';
 import { flagsAreValid, SEGMENT, segmentOf, TCP_TIMEOUTS, transition } from './tcp-state.ts';
 import { REASON } from './verdict.ts';
@@ -96,6 +98,7 @@ const ENDS_MASK = 55;
 const LOOKUPS = 56;
 const RULES_STAY = 57;
 const COUNTERS = 58;
+const JUDGED = 60;
 
 /** Octets of what `tally` notes of a row. */
 const LOOKUP_OCTETS = 32;
@@ -195,6 +198,12 @@ export function bindPairs(arena: Arena, pairs: readonly (readonly [number, numbe
     if (table[place * 2 + 1] === 0) table.set([address, number + 1], place * 2);
   }
   return table;
+}
+
+/** The cell whose packets compiled code judges; null when it may not. */
+export function cellOfCompiled({ cells, judged, connections, straight }: Dataplane): Cell | null {
+  if (straight === null || connections.windows !== null) return null;
+  return cells[judged.indexOf(1)] ?? null;
 }
 
 /** Hand `burst` over. False when something of it is not where compiled code can reach it. */
@@ -312,21 +321,30 @@ export function takeBack({ control, plan }: Straight, { connections }: Dataplane
 /** Count the rows of `burst`. False, and nothing done, when it is not the one that compiled code judged last. */
 export function countCompiled({ straight, counters }: Dataplane, burst: Burst): boolean {
   if (straight === null || straight.burst !== burst || counters.place.buffer !== straight.memory.buffer) return false;
-  const { control, loops, at } = straight;
-  const { fresh } = counters;
-  control[COUNTERS] = counters.place.offset;
-  loops.count(at);
-  counters.read += burst.records.count;
-  counters.octets += fresh[0]!;
-  counters.held += fresh[1]!;
-  fresh.fill(0);
+  straight.control[COUNTERS] = counters.place.offset;
+  straight.loops.count(straight.at);
+  takeCounts(counters, burst.records.count);
   return true;
 }
 
-/** Rows of flows that `tally` adds to and opens. */
+/** Take over what compiled code counted of `read` packets. */
+function takeCounts(counters: Counters, read: number): void {
+  const { fresh } = counters;
+  counters.read += read;
+  counters.octets += fresh[0]!;
+  counters.held += fresh[1]!;
+  fresh.fill(0);
+}
+
+/** Rows of flows that compiled code adds to and opens. */
 export interface FlowRows {
   readonly place: Place;
   readonly mask: number;
+  /** Rows that there may be before the table grows, and at most. */
+  readonly room: number;
+  readonly limit: number;
+  /** What addresses stand for: a table of `bindPairs`; null for a table that compiled code does not know. */
+  readonly known: Int32Array<ArrayBuffer> | null;
   /** Sign of their tallies. */
   readonly sign: number;
   /** Rows in use, and packets that found no row of their own. */
@@ -336,26 +354,64 @@ export interface FlowRows {
 
 /**
  * Add the rows of the burst that was judged last to their flows, and list in `notes` those that are left: the table would have to
- * grow beyond `room` rows, or the packet is none of TCP or UDP. Gives how many these are. `ends` is a table of `bindPairs`.
+ * grow, or the packet is none of TCP or UDP. Gives how many these are.
  */
-export function tally(
-  { control, loops, at }: Straight,
-  flows: FlowRows,
-  room: number,
-  limit: number,
-  ends: Int32Array<ArrayBuffer>,
-): number {
+export function tally(straight: Straight, flows: FlowRows): number {
+  bindFlows(straight, flows);
+  const left = straight.loops.tally(straight.at);
+  takeFlows(straight, flows);
+  return left;
+}
+
+/** Whether compiled code can add to these flows. */
+export const canTally = ({ memory }: Straight, { place, known }: FlowRows): boolean =>
+  place.buffer === memory.buffer && known?.buffer === memory.buffer;
+
+function bindFlows({ control }: Straight, flows: FlowRows): void {
+  const known = flows.known!;
   control[FLOWS] = flows.place.offset;
   control[FLOWS_MASK] = flows.mask;
   control[SIGN] = flows.sign;
   control[FLOWS_USED] = flows.rows;
-  control[FLOWS_ROOM] = room;
-  control[FLOWS_LIMIT] = limit;
+  control[FLOWS_ROOM] = flows.room;
+  control[FLOWS_LIMIT] = flows.limit;
   control[FLOWS_OVERFLOW] = 0;
-  control[ENDS] = ends.byteOffset;
-  control[ENDS_MASK] = ends.length / 2 - 1;
-  const left = loops.tally(at);
+  control[ENDS] = known.byteOffset;
+  control[ENDS_MASK] = known.length / 2 - 1;
+}
+
+function takeFlows({ control }: Straight, flows: FlowRows): void {
   flows.rows = control[FLOWS_USED]!;
-  flows.overflow += control[FLOWS_OVERFLOW];
-  return left;
+  flows.overflow += control[FLOWS_OVERFLOW]!;
+}
+
+/**
+ * Play whole bursts of `source`: from its octets to verdicts, sums and flows, without a word of TypeScript in between. What is left is in
+ * `burst`: a burst of which some rows are judged and none is counted, or none. Gives how many of its rows are judged; -1, and
+ * nothing done, when compiled code cannot.
+ */
+export function playBursts(dataplane: Dataplane, burst: Burst, source: RecordSource, flows: FlowRows): number {
+  const { straight, counters } = dataplane;
+  const cell = cellOfCompiled(dataplane);
+  if (straight === null || cell === null || !canTally(straight, flows)) return -1;
+  const { control, loops, at, memory } = straight;
+  if (counters.place.buffer !== memory.buffer) return -1;
+  const { packets } = source;
+  const { records } = burst;
+  records.count = 0;
+  control[JUDGED] = -1;
+  const left =
+    source.lendTo?.(records, (state) => {
+      if (!bindBurst(straight, cell, dataplane, burst)) return 0;
+      control[COUNTERS] = counters.place.offset;
+      bindFlows(straight, flows);
+      const rows = loops.play(at, state);
+      takeBack(straight, dataplane);
+      takeFlows(straight, flows);
+      return rows;
+    }) ?? 0;
+  if (control[JUDGED] === -1) return -1;
+  takeCounts(counters, source.packets - packets - left);
+  records.count = left;
+  return control[JUDGED];
 }

@@ -39,6 +39,11 @@ export interface Loops {
   readonly reindex: (connections: number, index: number, mask: number, used: number) => number;
   /** Locate records of a pcap file; `state` is the offset of a block of `capture/locating.ts`. Gives how many. */
   readonly locate: (state: number) => number;
+  /**
+   * Locate, judge, count and tally bursts until there is one that TypeScript has to go on with. Gives its rows, which are judged in
+   * part and not counted; 0 when no more can be located.
+   */
+  readonly play: (control: number, state: number) => number;
 }
 
 /** Compiled once, so that what V8 learns of it serves every memory; null on a machine without the instructions. */

@@ -9,7 +9,7 @@
 import { BURST_CAPACITY } from '../capture/burst.ts';
 import { type Burst, HELD, NOTE, setTally, tallyOf } from '../dataplane/burst.ts';
 import { type Cell, placeOf } from '../dataplane/cell.ts';
-import { bindPairs, type Straight, tally } from '../dataplane/straight.ts';
+import { bindPairs, canTally, type Straight, tally } from '../dataplane/straight.ts';
 import { VERDICT } from '../dataplane/verdict.ts';
 import { type Arena, heap, type Place } from '../memory/arena.ts';
 import { CTSTATE } from '../rules/model.ts';
@@ -66,6 +66,9 @@ export interface FlowTable {
   values: Float64Array;
   mask: number;
   rows: number;
+  /** Rows that there may be before the table grows, and at most. */
+  room: number;
+  readonly limit: number;
   /** Packets that found no row of their own. */
   overflow: number;
   /** Rows of a burst that have to be looked up. */
@@ -90,7 +93,9 @@ const nextSign = (): number => {
   return signs << ROW_BITS;
 };
 
-const INITIAL_ROWS = 256;
+/** Rows of a new table, and by how much it grows at once: after three times the number of every row still fits in ROW_BITS. */
+const INITIAL_ROWS = 2048;
+const GROWTH = 4;
 
 const ROW_OCTETS = WORDS * 4;
 
@@ -117,6 +122,8 @@ export function create(ends: Ends, straight: Straight | null = null, cells: read
     values: new Float64Array(place.buffer, place.offset, INITIAL_ROWS * DOUBLES),
     mask: INITIAL_ROWS - 1,
     rows: 0,
+    room: roomOf(INITIAL_ROWS),
+    limit: LIMIT,
     overflow: 0,
     missing: straight?.notes ?? new Int32Array(BURST_CAPACITY),
     touched: 0,
@@ -153,10 +160,8 @@ const hashes = new Int32Array(BURST_CAPACITY);
 
 /** Add the rows of a judged burst. Rows without an IPv4 packet are not flows and are left to the counters. */
 export function add(table: FlowTable, burst: Burst): void {
-  const { straight, known, place } = table;
-  const memory = straight?.memory.buffer;
-  if (straight?.burst === burst && place.buffer === memory && known?.buffer === memory)
-    addMissing(table, burst, tally(straight, table, roomOf(table), LIMIT, known));
+  const { straight } = table;
+  if (straight?.burst === burst && canTally(straight, table)) addMissing(table, burst, tally(straight, table));
   else addMissing(table, burst, addKnown(table, burst));
 }
 
@@ -270,7 +275,7 @@ function place(table: FlowTable, key: number, hashed: number): number {
     if (isSame(words, at, key)) return row;
   }
   if (table.rows >= LIMIT) return -1;
-  if (table.rows >= roomOf(table)) {
+  if (table.rows >= table.room) {
     grow(table);
     return place(table, key, hashed);
   }
@@ -279,8 +284,8 @@ function place(table: FlowTable, key: number, hashed: number): number {
   return row;
 }
 
-/** Rows that there may be before the table grows. */
-const roomOf = ({ mask }: FlowTable): number => ((mask + 1) * 3) >>> 2;
+/** How many rows of a table are used before it grows. */
+const roomOf = (rows: number): number => (rows * 3) >>> 2;
 
 const isSame = (words: Int32Array, at: number, key: number): boolean =>
   words[at] === keys[key] &&
@@ -290,22 +295,23 @@ const isSame = (words: Int32Array, at: number, key: number): boolean =>
   words[at + 4] === keys[key + 4];
 
 function grow(table: FlowTable): void {
-  const { words, mask } = table;
-  const rows = (mask + 1) * 2;
-  const place = table.arena.allocate(rows * ROW_OCTETS);
+  const { arena, words, mask } = table;
+  const rows = (mask + 1) * GROWTH;
+  const place = arena.allocate(rows * ROW_OCTETS);
   const grown = new Int32Array(place.buffer, place.offset, rows * WORDS);
-  for (let row = 0; row <= mask; row++) {
-    const at = row * WORDS;
+  for (let at = 0; at < words.length; at += WORDS) {
     if (words[at + KIND_VERDICT] === 0) continue;
-    let to = hash(words, at) & (rows - 1);
-    while (grown[to * WORDS + KIND_VERDICT] !== 0) to = (to + 1) & (rows - 1);
-    grown.set(words.subarray(at, at + WORDS), to * WORDS);
+    let row = hash(words, at) & (rows - 1);
+    while (grown[row * WORDS + KIND_VERDICT] !== 0) row = (row + 1) & (rows - 1);
+    // Word by word: `set` would need an object for each row.
+    for (let word = 0; word < WORDS; word++) grown[row * WORDS + word] = words[at + word]!;
   }
-  table.arena.release(table.place, (mask + 1) * ROW_OCTETS);
+  arena.release(table.place, (mask + 1) * ROW_OCTETS);
   table.place = place;
   table.words = grown;
   table.values = new Float64Array(place.buffer, place.offset, rows * DOUBLES);
   table.mask = rows - 1;
+  table.room = roomOf(rows);
   table.sign = nextSign();
 }
 

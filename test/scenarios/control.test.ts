@@ -79,8 +79,7 @@ async function replay(
         for (let i = 0; i < burst.records.count; i++) if (isFinal(burst, i)) text += lines.line(burst, i);
       },
     ],
-    () => false,
-    events === null ? null : plan,
+    { plan: events === null ? null : plan },
   );
   await reader.close();
   assert.is(playback.damage, null);

@@ -195,14 +195,11 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
   const began = process.hrtime.bigint();
   let playback: Playback;
   try {
-    const observers = [(burst: Parameters<typeof flows.add>[1]) => flows.add(table, burst), ...outputs.observers];
-    playback = await play(
-      interruptible(opened.source, interruption),
-      dataplane,
-      observers,
-      () => interruption.code !== 0,
-      control.plan,
-    );
+    playback = await play(interruptible(opened.source, interruption), dataplane, outputs.observers, {
+      flows: table,
+      stop: () => interruption.code !== 0,
+      plan: control.plan,
+    });
     if (playback.damage !== null && exitCodeOf(playback.damage) !== EXIT.INPUT) throw playback.damage;
     await outputs.finish();
   } catch (error) {
