@@ -7,7 +7,8 @@ import { countRead, countVerdicts } from '../../src/dataplane/counters.ts';
 import { judge, judgeGeneral } from '../../src/dataplane/judge.ts';
 import { countCompiled } from '../../src/dataplane/straight.ts';
 import { plan } from '../../src/foundation/plan.ts';
-import { type Arena, heap, type Place, reserve } from '../../src/memory/arena.ts';
+import { heap, type Place, reserve } from '../../src/memory/arena.ts';
+import type { MakeLoops } from '../../src/memory/loops.ts';
 import { createEnds } from '../../src/replay/ends.ts';
 import * as flows from '../../src/replay/flows.ts';
 import type { Ruleset } from '../../src/rules/model.ts';
@@ -60,7 +61,16 @@ function fill(burst: Burst, packets: readonly Packet[], from: number, step: numb
 const BURST = 200;
 
 /** Judge `packets` both ways and hold everything together. Gives how many rows compiled code judged. */
-function agree(ruleset: Ruleset, packets: readonly Packet[], limit: number, step: number, arena: Arena): number {
+function agree(
+  ruleset: Ruleset,
+  packets: readonly Packet[],
+  limit: number,
+  step: number,
+  makeLoops: MakeLoops,
+): number {
+  // An arena of its own: a table of connections takes a good part of what is left of one.
+  const arena = reserve(2 ** 28, makeLoops);
+  assert.ok(arena !== null);
   const mine = dataplaneOf(ruleset, limit, arena);
   const theirs = dataplaneOf(ruleset, limit, heap);
   const burst = create(undefined, arena);
@@ -96,13 +106,10 @@ function agree(ruleset: Ruleset, packets: readonly Packet[], limit: number, step
     { ...mine.counters, place: 0, fresh: 0 },
     { read, octets, held, verdicts, reasons, notes, place: 0, fresh: 0 },
   );
-  arena.release(place, ROOM);
   return compiled;
 }
 
 loopsTest(test, 'rules of every sort', (makeLoops) => {
-  const arena = reserve(2 ** 31, makeLoops);
-  assert.ok(arena !== null);
   let compiled = 0;
   let rows = 0;
   check(
@@ -114,7 +121,7 @@ loopsTest(test, 'rules of every sort', (makeLoops) => {
       fc.constantFrom(1e6, 3e9),
       (table, keep, seed, limit, step) => {
         const ruleset = { tables: [strip(table, keep)] };
-        compiled += agree(ruleset, packetsOn(ruleset, seed), limit, step, arena);
+        compiled += agree(ruleset, packetsOn(ruleset, seed), limit, step, makeLoops);
         rows += PACKETS;
       },
     ),
@@ -124,17 +131,13 @@ loopsTest(test, 'rules of every sort', (makeLoops) => {
 });
 
 loopsTest(test, 'walks of several steps', (makeLoops) => {
-  const arena = reserve(2 ** 30, makeLoops);
-  assert.ok(arena !== null);
   const packets = packetsOfLongWalks(6000, 11);
   const { ruleset } = parseRuleset(LONG_WALKS, { file: 'rules', unknownMatches: 'error' });
-  const compiled = agree(ruleset, packets, 1 << 20, 1e6, arena);
+  const compiled = agree(ruleset, packets, 1 << 20, 1e6, makeLoops);
   assert.ok(compiled > packets.length / 4, `${compiled} of ${packets.length}`);
 });
 
 loopsTest(test, 'a connection that is opened anew from its other end', (makeLoops) => {
-  const arena = reserve(2 ** 30, makeLoops);
-  assert.ok(arena !== null);
   const text = `*filter
 :INPUT ACCEPT [0:0]
 :FORWARD DROP [0:0]
@@ -152,12 +155,10 @@ COMMIT
   packets.splice(BURST - 2, 3, there, back, back);
   packets.splice(2 * BURST - 4, 2, back, there);
   packets.splice(2 * BURST, 1, back);
-  agree(ruleset, packets, 1000, 1e9, arena);
+  agree(ruleset, packets, 1000, 1e9, makeLoops);
 });
 
 loopsTest(test, 'more connections and refusals than the first table has room for', (makeLoops) => {
-  const arena = reserve(2 ** 30, makeLoops);
-  assert.ok(arena !== null);
   const random = createRandom(7);
   const packets = Array.from({ length: 20_000 }, (): Packet => {
     const client = random(6000);
@@ -173,14 +174,12 @@ loopsTest(test, 'more connections and refusals than the first table has room for
   });
   const ruleset = plan(FOUNDATION, 'b');
   for (const limit of [2000, 1 << 20]) {
-    const compiled = agree(ruleset, packets, limit, 1e6, arena);
+    const compiled = agree(ruleset, packets, limit, 1e6, makeLoops);
     assert.ok(compiled > packets.length / 2, `${compiled} of ${packets.length}`);
   }
 });
 
 loopsTest(test, 'more ways and flows than there is room for', (makeLoops) => {
-  const arena = reserve(2 ** 30, makeLoops);
-  assert.ok(arena !== null);
   const random = createRandom(5);
   const ports = Array.from({ length: 700 }, (_, index) => 1000 + index);
   const rules = ports.map(
@@ -200,7 +199,7 @@ loopsTest(test, 'more ways and flows than there is room for', (makeLoops) => {
       mark: 0,
     }),
   );
-  const compiled = agree(ruleset, packets, 1 << 20, 1000, arena);
+  const compiled = agree(ruleset, packets, 1 << 20, 1000, makeLoops);
   assert.ok(compiled > packets.length / 2, `${compiled} of ${packets.length}`);
 });
 

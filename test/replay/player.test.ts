@@ -7,6 +7,7 @@ import { fromOctets } from '../../src/capture/source.ts';
 import type { Dataplane } from '../../src/dataplane/dataplane.ts';
 import { plan } from '../../src/foundation/plan.ts';
 import { type Arena, heap, reserve } from '../../src/memory/arena.ts';
+import type { MakeLoops } from '../../src/memory/loops.ts';
 import { createEnds } from '../../src/replay/ends.ts';
 import * as flows from '../../src/replay/flows.ts';
 import { type Playback, play } from '../../src/replay/player.ts';
@@ -73,7 +74,10 @@ async function playPlainly(capture: Uint8Array, ruleset: Ruleset, limit: number)
 }
 
 /** Hold both ways together. Gives how many packets compiled code played by itself. */
-async function agree(capture: Uint8Array, ruleset: Ruleset, arena: Arena, limit = 1 << 20): Promise<number> {
+async function agree(capture: Uint8Array, ruleset: Ruleset, makeLoops: MakeLoops, limit = 1 << 20): Promise<number> {
+  // An arena of its own: a table of connections takes a good part of what is left of one.
+  const arena = reserve(2 ** 28, makeLoops);
+  assert.ok(arena !== null);
   const mine = await playAlone(capture, ruleset, arena, limit);
   const theirs = await playPlainly(capture, ruleset, limit);
   assert.equal(
@@ -115,8 +119,6 @@ const someOdd = (rarity: number, random: (limit: number) => number) => (): numbe
   rarity > 0 && random(rarity) === 0 ? 1 + random(3) : 0;
 
 loopsTest(test, 'rules and packets of every sort, of which compiled code can do only some', async (makeLoops) => {
-  const arena = reserve(2 ** 31, makeLoops);
-  assert.ok(arena !== null);
   await checkAsync(
     fc.asyncProperty(
       tables,
@@ -129,7 +131,7 @@ loopsTest(test, 'rules and packets of every sort, of which compiled code can do 
         const ruleset = { tables: [strip(table, keep)] };
         const packets = [seed, seed + 1, seed].flatMap((one) => packetsOn(ruleset, one));
         const capture = captureOf(packets, 1000, someOdd(rarity, createRandom(seed)));
-        await agree(capture.subarray(0, capture.length - cut), ruleset, arena, limit);
+        await agree(capture.subarray(0, capture.length - cut), ruleset, makeLoops, limit);
       },
     ),
     60,
@@ -142,16 +144,14 @@ const planned = (random: (limit: number) => number): Packet => ({
   destination: NETWORK + 4 + random(2),
   protocol: random(4) === 0 ? 17 : 6,
   ports: [30_000 + random(16), [999, 1000, 2000, 2001][random(4)]!],
-  // What opens no connection, and closes none, is left to TypeScript.
-  flags: random(400) === 0 ? [4, 17, 18][random(3)]! : [2, 16, 16][random(3)]!,
+  // A burst with one of the rare ones is not played by compiled code alone.
+  flags: random(400) === 0 ? [2, 4, 17, 18][random(4)]! : 16,
   mark: random(3),
 });
 
 loopsTest(test, 'whole bursts', async (makeLoops) => {
-  const arena = reserve(2 ** 31, makeLoops);
-  assert.ok(arena !== null);
   const ruleset = plan(FOUNDATION, 'b');
-  let alone = 0;
+  const burstsOf = (random: (limit: number) => number, length: number) => Array.from({ length }, () => planned(random));
   await checkAsync(
     fc.asyncProperty(
       fc.integer(),
@@ -161,19 +161,22 @@ loopsTest(test, 'whole bursts', async (makeLoops) => {
       fc.nat({ max: 40 }),
       async (seed, step, limit, rarity, cut) => {
         const random = createRandom(seed);
-        const packets = Array.from({ length: 1500 }, () => planned(random));
-        const capture = captureOf(packets, step, someOdd(rarity, random));
-        alone += await agree(capture.subarray(0, capture.length - cut), ruleset, arena, limit);
+        const capture = captureOf(burstsOf(random, 1500), step, someOdd(rarity, random));
+        await agree(capture.subarray(0, capture.length - cut), ruleset, makeLoops, limit);
       },
     ),
     60,
   );
-  assert.ok(alone > 1000, `${alone} packets were played by compiled code alone`);
+  // How many packets compiled code plays alone depends on the draws above; without oddities it is told of one seed.
+  const alone = await agree(
+    captureOf(burstsOf(createRandom(7), 20_000), 1000, () => 0),
+    ruleset,
+    makeLoops,
+  );
+  assert.ok(alone > 5000, `${alone} packets were played by compiled code alone`);
 });
 
 loopsTest(test, 'tables that grow, in bursts of which nobody sees any', async (makeLoops) => {
-  const arena = reserve(2 ** 30, makeLoops);
-  assert.ok(arena !== null);
   const random = createRandom(3);
   const packets = Array.from(
     { length: 60_000 },
@@ -187,7 +190,7 @@ loopsTest(test, 'tables that grow, in bursts of which nobody sees any', async (m
     }),
   );
   const capture = captureOf(packets, 10, (index) => (index === 50_000 ? 1 : 0));
-  const alone = await agree(capture, plan(FOUNDATION, 'b'), arena);
+  const alone = await agree(capture, plan(FOUNDATION, 'b'), makeLoops);
   assert.ok(alone > packets.length / 2, `${alone} of ${packets.length} packets`);
 });
 
