@@ -3,6 +3,7 @@
  * an ArrayBuffer, which lives as long as that object. `source` is the hash of the text that they were compiled from.
  */
 #include <node_api.h>
+#include <sys/mman.h>
 
 #include "play.h"
 
@@ -91,6 +92,10 @@ static napi_value bind(napi_env env, napi_callback_info info) {
     napi_throw_type_error(env, "ERR_NATIVE", "bind: expected an ArrayBuffer");
     return NULL;
   }
+#ifdef MADV_HUGEPAGE
+  /* Tables are read in no order: large pages cost fewer misses of the TLB, and fewer faults while a table grows. A refusal costs nothing. */
+  (void)madvise(octets, length, MADV_HUGEPAGE);
+#endif
   napi_create_object(env, &loops);
   /* Keeps the octets where they are. */
   napi_set_named_property(env, loops, "buffer", buffer);

@@ -183,6 +183,9 @@ struct locating {
 struct look {
   uint32_t hash;
   uint32_t seen;
+  /** Where the search for its key in the table of the first tuple ended; 0 for a row that was not looked up there. */
+  uint32_t slot;
+  uint32_t unused;
 };
 
 /** Room for what `touch` will read next, and for the rows that `tally` lists. */

@@ -5,7 +5,7 @@
 #include "locate.h"
 
 /** Rows that are touched and then judged: what they lead to, and the frames themselves, fit in the first cache. */
-enum { PIECE = 128 };
+enum { PIECE = 32 };
 
 /** `reset` of dataplane/burst.ts */
 INLINE void reset(struct burst *burst) {
@@ -24,8 +24,9 @@ INLINE uint32_t judge(struct control *control, uint32_t rows) {
   return rows;
 }
 
-/** Whether none of the rows can make the table of flows grow, which only TypeScript does. */
+/** Whether none of the rows can make the table of flows grow, which only TypeScript does. Without a table none can. */
 INLINE int flowsHaveRoom(const struct control *control, uint32_t rows) {
+  if (control->flows == 0) return 1;
   if (!control->rulesStay) return 0;
   return control->flowsUsed >= control->flowsLimit || control->flowsUsed + rows <= control->flowsRoom;
 }
@@ -44,6 +45,6 @@ static uint32_t play(struct control *control, struct locating *state) {
     control->judged = judge(control, rows);
     if (control->judged < rows || !flowsHaveRoom(control, rows)) return rows;
     count(control);
-    tally(control);
+    if (control->flows != 0) tally(control);
   }
 }

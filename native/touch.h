@@ -15,6 +15,8 @@
 #endif
 
 enum { SHORTEST = 92, MARK_BITS = 0x0048ffff, WAY_MASK = 0xfffff, FLOW_MASK = 0x1ffff };
+/* The word of a key that holds the protocol and both interfaces. */
+enum { INTERFACE_LIMIT = 4095, IN_SHIFT = 8, OUT_SHIFT = 20 };
 
 /** hashOf of connection-table.ts: the same for both directions. */
 INLINE uint32_t hashOf(uint32_t source, uint32_t destination, uint32_t ports) {
@@ -29,6 +31,44 @@ INLINE uint32_t hashKey(uint32_t source, uint32_t destination, uint32_t mark, ui
   uint32_t hash = source * 0x9e3779b1u ^ destination * 0x85ebca6bu ^ mark * 0xc2b2ae35u ^ rest * 0x27d4eb2fu;
   hash = (hash ^ hash >> 15) * 0x2c1b3c6du;
   return hash ^ hash >> 13;
+}
+
+/** What of a packet the rules ask by key, as words of `struct slot`. */
+struct key {
+  uint32_t source;
+  uint32_t destination;
+  uint32_t mark;
+  uint32_t rest;
+};
+
+INLINE struct key maskedKey(struct key key, const struct tuple *tuple) {
+  return (struct key){key.source & tuple->source, key.destination & tuple->destination, key.mark & tuple->mark,
+                      key.rest & tuple->rest};
+}
+
+/** The first slot that a search for `key` comes to. */
+INLINE const struct slot *firstSlot(const struct control *control, const struct tuple *tuple, const struct key *key) {
+  const struct slot *slots = (const struct slot *)(AT(uint32_t, control->slots) + tuple->offset);
+  return slots + (hashKey(key->source, key->destination, key->mark, key->rest) & tuple->mask);
+}
+
+/** The slot of `key`, from where `firstSlot` said; an empty one when it has none. */
+INLINE const struct slot *findSlot(const struct control *control, const struct tuple *tuple, const struct key *key,
+                                   const struct slot *slot) {
+  const struct slot *slots = (const struct slot *)(AT(uint32_t, control->slots) + tuple->offset);
+  while (slot->end != 0 && ((slot->source ^ key->source) | (slot->destination ^ key->destination) |
+                            (slot->mark ^ key->mark) | (slot->rest ^ key->rest)) != 0)
+    slot = slots + ((uint32_t)(slot + 1 - slots) & tuple->mask);
+  return slot;
+}
+
+/** What is known of the packet in `frame` before it is routed: all but the interface that it leaves by. */
+INLINE struct key keyAhead(const struct control *control, const struct tuple *tuple, const uint8_t *frame) {
+  uint32_t tunnel = read32(frame + 42);
+  uint32_t in = control->vtepInterface < INTERFACE_LIMIT ? control->vtepInterface : INTERFACE_LIMIT;
+  struct key key = {read32(frame + 76), read32(frame + 80), (int32_t)tunnel < 0 ? tunnel & MARK_BITS : 0,
+                    frame[73] | in << IN_SHIFT};
+  return maskedKey(key, tuple);
 }
 
 /** The entry that a word of the index names. */
@@ -48,6 +88,7 @@ static uint32_t touch(struct control *control, uint32_t from, uint32_t to) {
     const uint8_t *at = frames + records->at[i];
     looks[i].hash = 0;
     looks[i].seen = 0;
+    looks[i].slot = 0;
     if (records->end[i] - records->at[i] < SHORTEST) continue;
     uint32_t source = read32(at + 76);
     uint32_t destination = read32(at + 80);
@@ -80,8 +121,7 @@ static uint32_t touch(struct control *control, uint32_t from, uint32_t to) {
   const struct flow *flows = AT(struct flow, control->flows);
   struct note *notes = AT(struct note, control->notes);
   const struct tuple *tuple = AT(struct tuple, control->tupleTable);
-  const struct slot *slots = AT(struct slot, control->slots);
-  uint32_t walks = control->tuples != 0;
+  uint32_t walks = control->tuples != 0 && tuple->rest >> OUT_SHIFT == 0;
   uint32_t unknown = 0;
   for (uint32_t i = from; i < to; i++) {
     if (looks[i].seen != 0) {
@@ -89,25 +129,28 @@ static uint32_t touch(struct control *control, uint32_t from, uint32_t to) {
       FETCH(ways + (seen->directions[0].said & WAY_MASK));
       FETCH(&flows[seen->directions[0].tally & FLOW_MASK].packets);
     } else if (walks && records->end[i] - records->at[i] >= SHORTEST) {
-      const uint8_t *at = frames + records->at[i];
-      uint32_t rest = at[73] | control->vtepInterface << 8;
-      uint32_t hash = hashKey(read32(at + 76) & tuple->source, read32(at + 80) & tuple->destination,
-                              read32(at + 42) & MARK_BITS & tuple->mark, rest & tuple->rest);
-      notes[unknown].one = OFFSET(slots) + tuple->offset * 4 + (hash & tuple->mask) * sizeof(struct slot);
-      FETCH(&AT(struct slot, notes[unknown].one)->position);
-      unknown++;
+      struct key key = keyAhead(control, tuple, frames + records->at[i]);
+      const struct slot *slot = firstSlot(control, tuple, &key);
+      FETCH(&slot->position);
+      looks[i].slot = OFFSET(slot);
+      notes[unknown++].one = i;
     }
   }
   if (unknown == 0) return sum;
   const struct entry *entries = AT(struct entry, control->entries);
   const uint32_t *singles = AT(uint32_t, control->singles);
+  uint32_t met = 0;
   for (uint32_t i = 0; i < unknown; i++) {
-    int32_t position = AT(struct slot, notes[i].one)->position;
-    notes[i].other = OFFSET(singles + position);
-    FETCH(entries + position);
-    FETCH(singles + position);
+    struct look *look = looks + notes[i].one;
+    struct key key = keyAhead(control, tuple, frames + records->at[notes[i].one]);
+    const struct slot *slot = findSlot(control, tuple, &key, AT(struct slot, look->slot));
+    look->slot = OFFSET(slot);
+    if (slot->end == 0) continue;
+    FETCH(entries + slot->position);
+    FETCH(singles + slot->position);
+    notes[met++].other = OFFSET(singles + slot->position);
   }
   /* Number of the way plus 1, or 0: then what is before the rows. */
-  for (uint32_t i = 0; i < unknown; i++) FETCH(&ways[(int32_t)*AT(uint32_t, notes[i].other) - 1].notes);
+  for (uint32_t i = 0; i < met; i++) FETCH(&ways[(int32_t)*AT(uint32_t, notes[i].other) - 1].notes);
   return sum;
 }

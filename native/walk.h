@@ -4,7 +4,7 @@
  */
 #include "touch.h"
 
-enum { NONE = 0x7fffffff, LEFT = -1, STEP_LIMIT = 64, INTERFACE_LIMIT = 4095 };
+enum { NONE = 0x7fffffff, LEFT = -1, STEP_LIMIT = 64 };
 enum { BARRIER = 0x100, CHANGING = 0x200, COUNT = 4, SKIP = 5 };
 enum { MATCHED = 0, STOPPED = 1, POLICY = 3 };
 enum { MISS = 0, MATCH = 1, UNKNOWN = 2 };
@@ -60,27 +60,26 @@ INLINE void openInterval(const struct control *control, struct tuple *tuple, int
   tuple->head = list[0] < list[1] ? AT(int32_t, control->positions)[list[0]] : NONE;
 }
 
-/** Look the packet up in `tuple`; gives the first position of its bucket from `current` on, or NONE. */
-INLINE int32_t probe(const struct control *control, struct tuple *tuple, const struct packet *packet, int32_t current) {
-  uint32_t source = packet->source & tuple->source;
-  uint32_t destination = packet->destination & tuple->destination;
-  uint32_t mark = packet->mark & tuple->mark;
-  uint32_t rest = packet->rest & tuple->rest;
-  const struct slot *slots = (const struct slot *)(AT(uint32_t, control->slots) + tuple->offset);
+/** The slot of the packet's key in `tuple`; an empty one when it has none. */
+INLINE const struct slot *slotOf(const struct control *control, const struct tuple *tuple, const struct packet *packet) {
+  struct key key = {packet->source, packet->destination, packet->mark, packet->rest};
+  key = maskedKey(key, tuple);
+  return findSlot(control, tuple, &key, firstSlot(control, tuple, &key));
+}
+
+/** Set the tuple's cursor on the bucket of `slot`; gives its first position from `current` on, or NONE. */
+INLINE int32_t openBucket(const struct control *control, struct tuple *tuple, const struct slot *slot,
+                          const struct packet *packet, int32_t current) {
   tuple->head = NONE;
-  for (uint32_t place = hashKey(source, destination, mark, rest);; place++) {
-    const struct slot *slot = slots + (place & tuple->mask);
-    if (slot->end == 0) return NONE;
-    if (slot->source != source || slot->destination != destination || slot->mark != mark || slot->rest != rest) continue;
-    if (slot->intervals >= 0) {
-      openInterval(control, tuple, slot->intervals, destinationPort(packet));
-    } else {
-      tuple->cursor = slot->first;
-      tuple->end = slot->end;
-      tuple->head = slot->position;
-    }
-    return tuple->head < current ? advance(control, tuple, current) : tuple->head;
+  if (slot->end == 0) return NONE;
+  if (slot->intervals >= 0) {
+    openInterval(control, tuple, slot->intervals, destinationPort(packet));
+  } else {
+    tuple->cursor = slot->first;
+    tuple->end = slot->end;
+    tuple->head = slot->position;
   }
+  return tuple->head < current ? advance(control, tuple, current) : tuple->head;
 }
 
 /** Operations of rules/condition.ts. */
@@ -181,8 +180,8 @@ INLINE int32_t wayOf(struct control *control, const uint32_t *steps, uint32_t co
   return (int32_t)*single - 1;
 }
 
-/** The way that a packet takes through FORWARD. */
-static struct walked walk(struct control *control, const struct packet *packet) {
+/** The way that a packet takes through FORWARD. `ahead` is its slot in the first tuple where `touch` looked it up, else 0. */
+static struct walked walk(struct control *control, const struct packet *packet, uint32_t ahead) {
   const struct walked left = {.way = LEFT};
   struct tuple *tuples = AT(struct tuple, control->tupleTable);
   const struct entry *entries = AT(struct entry, control->entries);
@@ -199,7 +198,9 @@ static struct walked walk(struct control *control, const struct packet *packet) 
       if (head < position) position = head;
     }
     while (asked < control->tuples && tuples[asked].lowest < position) {
-      int32_t head = probe(control, tuples + asked, packet, current);
+      const struct slot *slot = ahead != 0 ? AT(struct slot, ahead) : slotOf(control, tuples + asked, packet);
+      int32_t head = openBucket(control, tuples + asked, slot, packet, current);
+      ahead = 0;
       if (head < position) position = head;
       asked++;
     }

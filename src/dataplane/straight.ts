@@ -100,7 +100,8 @@ const RULES_STAY = 57;
 const COUNTERS = 58;
 const JUDGED = 60;
 
-/** Octets of what `tally` notes of a row. */
+/** Octets of what `touch` notes of a row, and of what `tally` does. */
+const LOOK_OCTETS = 16;
 const LOOKUP_OCTETS = 32;
 
 /** Compiled code over the memory of `arena`; null when there is none. */
@@ -122,7 +123,7 @@ export function createStraight(arena: Arena): Straight | null {
   const notes = arena.allocate(BURST_CAPACITY * 8);
   control[NOTES] = notes.offset;
   control[LOOKUPS] = arena.allocate(BURST_CAPACITY * LOOKUP_OCTETS).offset;
-  control[LOOKED] = arena.allocate(BURST_CAPACITY * 8).offset;
+  control[LOOKED] = arena.allocate(BURST_CAPACITY * LOOK_OCTETS).offset;
   return {
     arena,
     memory,
@@ -386,14 +387,14 @@ function takeFlows({ control }: Straight, flows: FlowRows): void {
 }
 
 /**
- * Play whole bursts of `source`: from its octets to verdicts, sums and flows, without a word of TypeScript in between. What is left is in
- * `burst`: a burst of which some rows are judged and none is counted, or none. Gives how many of its rows are judged; -1, and
+ * Play whole bursts of `source`: from its octets to verdicts, sums and, where they are asked for, flows, without a word of TypeScript
+ * in between. What is left is in `burst`: a burst of which some rows are judged and none is counted, or none. Gives how many of its rows are judged; -1, and
  * nothing done, when compiled code cannot.
  */
-export function playBursts(dataplane: Dataplane, burst: Burst, source: RecordSource, flows: FlowRows): number {
+export function playBursts(dataplane: Dataplane, burst: Burst, source: RecordSource, flows: FlowRows | null): number {
   const { straight, counters } = dataplane;
   const cell = cellOfCompiled(dataplane);
-  if (straight === null || cell === null || !canTally(straight, flows)) return -1;
+  if (straight === null || cell === null || (flows !== null && !canTally(straight, flows))) return -1;
   const { control, loops, at, memory } = straight;
   if (counters.place.buffer !== memory.buffer) return -1;
   const { packets } = source;
@@ -404,10 +405,11 @@ export function playBursts(dataplane: Dataplane, burst: Burst, source: RecordSou
     source.lendTo?.(records, (state) => {
       if (!bindBurst(straight, cell, dataplane, burst)) return 0;
       control[COUNTERS] = counters.place.offset;
-      bindFlows(straight, flows);
+      if (flows === null) control[FLOWS] = 0;
+      else bindFlows(straight, flows);
       const rows = loops.play(at, state);
       takeBack(straight, dataplane);
-      takeFlows(straight, flows);
+      if (flows !== null) takeFlows(straight, flows);
       return rows;
     }) ?? 0;
   if (control[JUDGED] === -1) return -1;
