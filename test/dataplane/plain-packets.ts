@@ -16,6 +16,12 @@ import { octets } from '../support/hex.ts';
 
 export const NETWORK = 0x0aff0100;
 export const CONTAINERS = [4, 5, 6];
+/** Tags of apps that may talk to the first container: their policies differ in nothing but the tag. */
+export const CALLERS = Array.from({ length: 20 }, (_, index) => 1 + index * 7);
+/** In a mark: the tag stands in the VXLAN header, but no flag says that it is one. */
+export const UNFLAGGED = 0x10000;
+
+const hex = (tag: number): string => tag.toString(16).padStart(4, '0');
 export const FOUNDATION = readFoundation(
   JSON.stringify({
     tagplane: 1,
@@ -30,14 +36,19 @@ export const FOUNDATION = readFoundation(
         tag: `000${host}`,
         instances: [{ cell: 'b', ip: `10.255.1.${host}` }],
       })),
-      {
-        name: 'front',
-        guid: '00000001-0000-4000-8000-000000000001',
-        tag: '0001',
-        instances: [{ cell: 'a', ip: '10.255.2.7' }],
-      },
+      ...CALLERS.map((tag, index) => ({
+        name: `front-${tag}`,
+        guid: `1000${hex(tag)}-0000-4000-8000-000000000001`,
+        tag: hex(tag),
+        instances: [{ cell: 'a', ip: `10.255.2.${7 + index}` }],
+      })),
     ],
-    policies: [{ source: 'front', destination: 'back-4', protocol: 'tcp', ports: '1000-2000' }],
+    policies: CALLERS.map((tag) => ({
+      source: `front-${tag}`,
+      destination: 'back-4',
+      protocol: 'tcp',
+      ports: '1000-2000',
+    })),
   }),
   'foundation.json',
 );
@@ -58,7 +69,7 @@ const TRANSPORT = 84;
 export function frameOf({ source, destination, protocol, ports, flags, mark }: Packet): Uint8Array {
   const frame = octets(SYN);
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
-  view.setUint8(42, mark === 0 ? 0x08 : 0x88);
+  view.setUint8(42, mark === 0 || mark & UNFLAGGED ? 0x08 : 0x88);
   view.setUint16(44, mark & 0xffff);
   for (const [at, network] of [
     [50, NETWORK],
@@ -113,7 +124,7 @@ export function packetsOn(ruleset: Ruleset, seed: number): Packet[] {
       protocol: packet.protocol === 17 ? 17 : 6,
       ports: [packet.sourcePort, packet.destinationPort],
       flags: [2, 16, 16, 18, 17, 4][random(6)]!,
-      mark: packet.mark & 0xffff,
+      mark: (packet.mark & 0xffff) | (random(8) === 0 ? UNFLAGGED : 0),
     });
   }
   const again = packets.map((one) =>
