@@ -1,11 +1,11 @@
 /**
  * One replay of a capture in a process of its own, for `replay.bench.ts` and `memory.bench.ts`.
  *
- *   node replay-once.js CAPTURE FOUNDATION CELL [ROUNDS]
+ *   node replay-once.js CAPTURE FOUNDATION CELL [ROUNDS] [flows|verdicts]
  *
- * Replays ROUNDS times, everything built anew each time, and prints a line of JSON: nanoseconds per packet of every round,
+ * Replays ROUNDS times, everything built anew each time, memory too, and prints a line of JSON: nanoseconds per packet of every round,
  * counts of the last, and the largest resident size of the process. Nanoseconds are CPU time from the first octet read to
- * the last flow added: of the thread that replays, and of the whole process, where V8 compiles beside it.
+ * the last packet counted, and with `flows` added to its flow, as a report needs it: of the thread that replays, and of the whole process, where V8 compiles beside it.
  */
 import { readFileSync } from 'node:fs';
 import { openSource } from '../src/capture/file.ts';
@@ -21,14 +21,20 @@ import * as flows from '../src/replay/flows.ts';
 import { play } from '../src/replay/player.ts';
 import { quiet, threadNanoseconds } from './measure.ts';
 
-const [capture, foundationFile, cell, rounds = '1'] = process.argv.slice(2) as [string, string, string, string?];
+const [capture, foundationFile, cell, rounds = '1', work = 'flows'] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string?,
+  string?,
+];
 const foundation = readFoundation(readFileSync(foundationFile, 'utf8'), foundationFile);
 const ruleset = plan(foundation, cell);
-const arena = reserve(2 ** 31, chooseLoops(process.env)) ?? heap;
 const nanoseconds: number[] = [];
 const processNanoseconds: number[] = [];
 let verdicts: Record<string, number> = {};
 for (let round = 0; round < Number(rounds); round++) {
+  const arena = reserve(2 ** 31, chooseLoops(process.env)) ?? heap;
   const options = {
     vxlanPort: foundation.overlay.port,
     strictChecksums: false,
@@ -37,7 +43,7 @@ for (let round = 0; round < Number(rounds); round++) {
     arena,
   };
   const dataplane = createDataplane(foundation, new Map([[cell, { ruleset, backend: 'nft' }]]), options);
-  const table = flows.create(createEnds(dataplane.directory), dataplane.straight);
+  const table = work === 'flows' ? flows.create(createEnds(dataplane.directory), dataplane.straight) : null;
   const reader = await open(await openSource(capture), { arena });
   await quiet();
   const before = process.cpuUsage();

@@ -96,7 +96,7 @@ export async function play(
     }
   };
   // Nobody looks at bursts, and no rules change between them: then compiled code may play them by itself.
-  const isAlone = flows !== null && observers.length === 0 && plan === null;
+  const isAlone = observers.length === 0 && plan === null;
   try {
     while (!stop()) {
       burst.records.count = 0;
@@ -126,7 +126,7 @@ function playAhead(
   dataplane: Dataplane,
   burst: Burst,
   source: RecordSource,
-  flows: FlowTable,
+  flows: FlowTable | null,
 ): number {
   const { records } = burst;
   const judged = playBursts(dataplane, burst, source, flows);

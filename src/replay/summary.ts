@@ -72,10 +72,16 @@ export const protocolName = (protocol: number): string => PROTOCOL_NAMES.get(pro
 const isDenied = (verdict: number): boolean =>
   verdict === VERDICT.REJECT || verdict === VERDICT.DROP || verdict === VERDICT.MALFORMED;
 
-/** Sum up what `dataplane` counted and `flows` collected. `backwards` is the player's count of packets out of time. */
-export function summarise(dataplane: Dataplane, flows: FlowTable, backwards: number): Summary {
+/**
+ * Sum up what `dataplane` counted and `flows` collected, where packets were added up by flow. `backwards` is the player's count of
+ * packets out of time.
+ */
+export function summarise(dataplane: Dataplane, flows: FlowTable | null, backwards: number): Summary {
   const { counters, directory } = dataplane;
-  const named = list(flows).map((flow) => ({ flow, named: nameFlow(directory.foundation, flow) }));
+  const named = (flows === null ? [] : list(flows)).map((flow) => ({
+    flow,
+    named: nameFlow(directory.foundation, flow),
+  }));
   return {
     packets: counters.read,
     octets: counters.octets,
@@ -83,7 +89,7 @@ export function summarise(dataplane: Dataplane, flows: FlowTable, backwards: num
     reasons: reasonsOf(counters),
     flows: named.filter(({ flow }) => flow.verdict !== VERDICT.OBSERVED).map((one) => one.named),
     denied: named.filter(({ flow }) => isDenied(flow.verdict)).map((one) => one.named),
-    flowOverflow: flows.overflow,
+    flowOverflow: flows?.overflow ?? 0,
     notes: {
       egressTagDiffers: counters.notes[0]!,
       egressRefused: counters.notes[1]!,

@@ -6,7 +6,7 @@ import { open } from '../../src/capture/reader.ts';
 import { fromOctets } from '../../src/capture/source.ts';
 import type { Dataplane } from '../../src/dataplane/dataplane.ts';
 import { plan } from '../../src/foundation/plan.ts';
-import { type Arena, heap, reserve } from '../../src/memory/arena.ts';
+import { heap, reserve } from '../../src/memory/arena.ts';
 import type { MakeLoops } from '../../src/memory/loops.ts';
 import { createEnds } from '../../src/replay/ends.ts';
 import * as flows from '../../src/replay/flows.ts';
@@ -16,6 +16,7 @@ import { checkAsync, join, pcapHeader, pcapRecord } from '../capture/build.ts';
 import { connections, counters } from '../dataplane/judged.ts';
 import {
   agreeOn,
+  CALLERS,
   dataplaneOf,
   FOUNDATION,
   frameOf,
@@ -23,6 +24,7 @@ import {
   type Packet,
   packetsOn,
   strip,
+  UNFLAGGED,
 } from '../dataplane/plain-packets.ts';
 import { createRandom, tables } from '../support/evaluation.ts';
 import { loopsTest } from '../support/loops.ts';
@@ -32,15 +34,25 @@ const test = suite('replay: player');
 interface Played {
   readonly playback: Playback;
   readonly dataplane: Dataplane;
-  readonly table: flows.FlowTable;
+  /** Null where nobody wanted packets added up by flow. */
+  readonly table: flows.FlowTable | null;
   /** Packets that compiled code played by itself. */
   readonly alone: number;
 }
 
 /** Play a capture with nobody looking on; `alone` is what the loop `play` dealt with. */
-async function playAlone(capture: Uint8Array, ruleset: Ruleset, arena: Arena, limit: number): Promise<Played> {
+async function playAlone(
+  capture: Uint8Array,
+  ruleset: Ruleset,
+  makeLoops: MakeLoops,
+  limit: number,
+  wantsFlows: boolean,
+): Promise<Played> {
+  // An arena of its own: a table of connections takes a good part of what is left of one.
+  const arena = reserve(2 ** 28, makeLoops);
+  assert.ok(arena !== null);
   const dataplane = dataplaneOf(ruleset, limit, arena);
-  const table = flows.create(createEnds(dataplane.directory), dataplane.straight);
+  const table = wantsFlows ? flows.create(createEnds(dataplane.directory), dataplane.straight) : null;
   const reader = await open(fromOctets(capture, 'test.pcap'), { arena, chunkLength: 1 << 16 });
   let alone = 0;
   const { lendTo } = reader;
@@ -73,19 +85,23 @@ async function playPlainly(capture: Uint8Array, ruleset: Ruleset, limit: number)
   return { playback, dataplane, table };
 }
 
-/** Hold both ways together. Gives how many packets compiled code played by itself. */
+/** Hold both ways together, with flows and without. Gives how many packets compiled code played by itself. */
 async function agree(capture: Uint8Array, ruleset: Ruleset, makeLoops: MakeLoops, limit = 1 << 20): Promise<number> {
-  // An arena of its own: a table of connections takes a good part of what is left of one.
-  const arena = reserve(2 ** 28, makeLoops);
-  assert.ok(arena !== null);
-  const mine = await playAlone(capture, ruleset, arena, limit);
   const theirs = await playPlainly(capture, ruleset, limit);
+  const mine = await playAlone(capture, ruleset, makeLoops, limit, true);
+  same(mine, theirs);
+  agreeOn(flows.list(mine.table!), flows.list(theirs.table!));
+  assert.is(mine.table!.overflow, theirs.table!.overflow);
+  const bare = await playAlone(capture, ruleset, makeLoops, limit, false);
+  same(bare, theirs);
+  return Math.min(mine.alone, bare.alone);
+}
+
+function same(mine: Played, theirs: Omit<Played, 'alone'>): void {
   assert.equal(
     { ...mine.playback, damage: `${mine.playback.damage}` },
     { ...theirs.playback, damage: `${theirs.playback.damage}` },
   );
-  agreeOn(flows.list(mine.table), flows.list(theirs.table));
-  assert.is(mine.table.overflow, theirs.table.overflow);
   assert.equal(connections(mine.dataplane), connections(theirs.dataplane));
   assert.equal(counters(mine.dataplane), counters(theirs.dataplane));
   const { read, octets, held, verdicts, reasons, notes } = theirs.dataplane.counters;
@@ -93,7 +109,6 @@ async function agree(capture: Uint8Array, ruleset: Ruleset, makeLoops: MakeLoops
     { ...mine.dataplane.counters, place: 0, fresh: 0 },
     { read, octets, held, verdicts, reasons, notes, place: 0, fresh: 0 },
   );
-  return mine.alone;
 }
 
 /** Frames as records, `step` microseconds apart; where `odd` says so, an hour back, cut short, or of no cell at all. */
@@ -146,7 +161,7 @@ const planned = (random: (limit: number) => number): Packet => ({
   ports: [30_000 + random(16), [999, 1000, 2000, 2001][random(4)]!],
   // A burst with one of the rare ones is not played by compiled code alone.
   flags: random(400) === 0 ? [2, 4, 17, 18][random(4)]! : 16,
-  mark: random(3),
+  mark: (random(3) === 0 ? random(150) : CALLERS[random(CALLERS.length)]!) | (random(8) === 0 ? UNFLAGGED : 0),
 });
 
 loopsTest(test, 'whole bursts', async (makeLoops) => {
