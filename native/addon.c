@@ -5,7 +5,7 @@
 #include <node_api.h>
 #include <sys/mman.h>
 
-#include "play.h"
+#include "match.h"
 
 #ifndef TAGPLANE_SOURCE
 #error "TAGPLANE_SOURCE is the hash that native/build.ts gives"
@@ -73,12 +73,31 @@ static napi_value onPlay(napi_env env, napi_callback_info info) {
   return numberOf(env, play(AT(struct control, of[0]), AT(struct locating, of[1])));
 }
 
+static napi_value onOutline(napi_env env, napi_callback_info info) {
+  uint32_t of[3];
+  receive(env, info, 3, of);
+  outline(AT(struct control, of[0]), of[1], of[2]);
+  return NULL;
+}
+
+static napi_value onMatch(napi_env env, napi_callback_info info) {
+  uint32_t of[1];
+  receive(env, info, 1, of);
+  return numberOf(env, match(AT(struct control, of[0])));
+}
+
+static napi_value onSift(napi_env env, napi_callback_info info) {
+  uint32_t of[2];
+  receive(env, info, 2, of);
+  return numberOf(env, sift(AT(struct control, of[0]), AT(struct locating, of[1])));
+}
+
 static const struct {
   const char *name;
   napi_callback call;
 } FUNCTIONS[] = {
     {"touch", onTouch}, {"run", onRun}, {"tally", onTally}, {"count", onCount}, {"reindex", onReindex}, {"locate", onLocate},
-    {"play", onPlay},
+    {"play", onPlay}, {"outline", onOutline}, {"match", onMatch}, {"sift", onSift},
 };
 
 static napi_value bind(napi_env env, napi_callback_info info) {

@@ -179,13 +179,40 @@ struct locating {
   uint32_t scale;
 };
 
+/** A slot of rules/front.ts; the control block says where they are. */
+struct front {
+  uint32_t source, destination;
+  uint32_t what;
+  uint32_t ports;
+  uint32_t said;
+  int32_t rule;
+  uint32_t packets;
+  uint32_t octets;
+};
+
+/** Where the headers of a row are, in octets from `frames`, and what the rules read of them: dataplane/outline.ts. */
+struct outline {
+  uint32_t link, network, transport, end;
+  uint32_t vxlan;
+  uint32_t innerLink, innerNetwork, innerTransport, innerPayload, innerEnd;
+  /** Of the inner packet; 0 for a frame that is not of the plain shape, of which nothing else is written. */
+  uint32_t protocol;
+  uint32_t mark;
+  uint32_t source, destination;
+  /** The first word of the transport header. */
+  uint32_t ports;
+  /** Length of the inner datagram. */
+  uint32_t octets;
+};
+
 /** What `touch` notes of each row: the hash of its key, and the words of the packet's direction in the entry it saw, or 0. */
 struct look {
   uint32_t hash;
   uint32_t seen;
   /** Where the search for its key in the table of the first tuple ended; 0 for a row that was not looked up there. */
   uint32_t slot;
-  uint32_t unused;
+  /** The slot of a front that answers it; 0 for none. */
+  uint32_t front;
 };
 
 /** Room for what `touch` will read next, and for the rows that `tally` lists. */
@@ -269,6 +296,20 @@ struct control {
   uint32_t touched;
   /** Rows that are judged of the burst that `play` came to last. */
   uint32_t judged;
+  uint32_t outlines;
+  struct fronts {
+    uint32_t slots;
+    uint32_t mask;
+    /** Masks over what is looked up. */
+    uint32_t source;
+    uint32_t what;
+  } fronts[2];
+  /** Slots of all fronts, one behind the other, and sums of each. */
+  uint32_t frontSlots;
+  uint32_t frontSums;
+  /** How many fronts there are, and a free slot of the first tuple where the first has all of it; else 0. */
+  uint32_t frontCount;
+  uint32_t frontMiss;
 };
 
 INLINE uint32_t load32(const uint8_t *at) {

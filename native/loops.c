@@ -5,7 +5,7 @@
  * test/dataplane/{plain,straight}.test.ts hold the two against each other. src/memory/loops-code.ts is this file compiled to
  * WebAssembly, which every machine runs.
  */
-#include "play.h"
+#include "match.h"
 
 #ifdef __wasm__
 #define EXPORT(name) __attribute__((export_name(#name)))
@@ -30,5 +30,15 @@ EXPORT(locate) uint32_t exportedLocate(uint32_t state) { return locate(AT(struct
 
 EXPORT(play) uint32_t exportedPlay(uint32_t control, uint32_t state) {
   return play(AT(struct control, control), AT(struct locating, state));
+}
+
+EXPORT(outline) void exportedOutline(uint32_t control, uint32_t from, uint32_t to) {
+  outline(AT(struct control, control), from, to);
+}
+
+EXPORT(match) uint32_t exportedMatch(uint32_t control) { return match(AT(struct control, control)); }
+
+EXPORT(sift) uint32_t exportedSift(uint32_t control, uint32_t state) {
+  return sift(AT(struct control, control), AT(struct locating, state));
 }
 #endif

@@ -141,6 +141,13 @@ INLINE int askRules(struct control *control, struct packet *packet, const uint8_
   if (!control->walks || !isForeign(control, source)) return 0;
   uint32_t out = interfaceOf(control, packet->destination);
   if (out == 0) return 0;
+  const struct front *front = AT(struct front, look->front);
+  if (look->front != 0 && packet->ctstate == NEW && front->said >> 30 == 2) {
+    answer->said = front->said;
+    answer->rule = front->rule;
+    answer->walked = 1;
+    return 1;
+  }
   packet->out = out - 1;
   uint32_t in = control->vtepInterface;
   packet->rest = packet->protocol | (in < INTERFACE_LIMIT ? in : INTERFACE_LIMIT) << IN_SHIFT |

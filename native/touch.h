@@ -71,9 +71,83 @@ INLINE struct key keyAhead(const struct control *control, const struct tuple *tu
   return maskedKey(key, tuple);
 }
 
+enum { TAKEN = 0x80000000, PROTOCOL_SHIFT = 18 };
+
+/** whatOf of rules/front.ts */
+INLINE uint32_t whatOf(uint32_t mark, uint32_t protocol) {
+  return TAKEN | protocol << PROTOCOL_SHIFT | (mark & 0xffff) | (mark >> 3 & 0x10000) | (mark >> 5 & 0x20000);
+}
+
+/** hashFront of rules/front.ts */
+INLINE uint32_t hashFront(uint32_t source, uint32_t destination, uint32_t what) {
+  uint32_t hash = source * 0x9e3779b1u ^ destination * 0x85ebca6bu ^ what * 0xc2b2ae35u;
+  hash = (hash ^ hash >> 15) * 0x2c1b3c6du;
+  return hash ^ hash >> 13;
+}
+
+/** What the fronts are asked of a packet. */
+struct wanted {
+  uint32_t source, destination;
+  uint32_t what;
+  uint32_t port;
+};
+
+INLINE struct wanted wantedBy(const uint8_t *frame) {
+  uint32_t tunnel = read32(frame + 42);
+  uint32_t mark = (int32_t)tunnel < 0 ? tunnel & MARK_BITS : 0;
+  return (struct wanted){read32(frame + 76), read32(frame + 80), whatOf(mark, frame[73]), read16(frame + 86)};
+}
+
+/** Where a search in `fronts` begins. */
+INLINE uint32_t placeIn(const struct fronts *fronts, const struct wanted *wanted) {
+  return hashFront(wanted->source & fronts->source, wanted->destination, wanted->what & fronts->what);
+}
+
+/** The slot that answers a packet, from where its search begins; a free one when none does. */
+INLINE struct front *findFront(const struct fronts *fronts, const struct wanted *wanted, uint32_t place) {
+  struct front *slots = AT(struct front, fronts->slots);
+  uint32_t what = wanted->what & fronts->what;
+  uint32_t source = wanted->source & fronts->source;
+  struct front *front = slots + (place & fronts->mask);
+  while (front->what != 0 &&
+         ((front->what ^ what) | (front->destination ^ wanted->destination) | (front->source ^ source) |
+          (wanted->port < (front->ports & 0xffff)) | (wanted->port > front->ports >> 16)) != 0)
+    front = slots + (++place & fronts->mask);
+  return front;
+}
+
+/** The slot of the first front that answers a packet, whose search in the first one begins at `place`; 0 when none does. */
+INLINE struct front *askFronts(const struct control *control, const struct wanted *wanted, uint32_t place) {
+  struct front *front = findFront(control->fronts, wanted, place);
+  if (front->what == 0 && control->frontCount > 1) {
+    const struct fronts *second = control->fronts + 1;
+    front = findFront(second, wanted, placeIn(second, wanted));
+  }
+  return front->what == 0 ? 0 : front;
+}
+
 /** The entry that a word of the index names. */
 INLINE uint32_t entryOf(const struct control *control, uint32_t word) {
   return control->connections + ((word & 0xffffff) - 1) * sizeof(struct connection);
+}
+
+/** For the `unknown` rows in `notes`, whose searches have begun: the slots that answer them, and the ways that these name. */
+INLINE uint32_t touchFronts(const struct control *control, uint32_t unknown) {
+  uint32_t sum = 0;
+  const struct records *records = AT(struct records, control->records);
+  const uint8_t *frames = AT(uint8_t, control->frames);
+  const struct note *notes = AT(struct note, control->notes);
+  const struct way *ways = AT(struct way, control->ways);
+  for (uint32_t i = 0; i < unknown; i++) {
+    struct look *look = AT(struct look, control->looks) + notes[i].one;
+    struct wanted wanted = wantedBy(frames + records->at[notes[i].one]);
+    const struct front *front = askFronts(control, &wanted, notes[i].other);
+    look->slot = front == 0 ? control->frontMiss : 0;
+    if (front == 0) continue;
+    look->front = OFFSET(front);
+    FETCH(ways + (front->said & WAY_MASK));
+  }
+  return sum;
 }
 
 static uint32_t touch(struct control *control, uint32_t from, uint32_t to) {
@@ -89,6 +163,7 @@ static uint32_t touch(struct control *control, uint32_t from, uint32_t to) {
     looks[i].hash = 0;
     looks[i].seen = 0;
     looks[i].slot = 0;
+    looks[i].front = 0;
     if (records->end[i] - records->at[i] < SHORTEST) continue;
     uint32_t source = read32(at + 76);
     uint32_t destination = read32(at + 80);
@@ -128,7 +203,15 @@ static uint32_t touch(struct control *control, uint32_t from, uint32_t to) {
       const struct connection *seen = AT(struct connection, looks[i].seen);
       FETCH(ways + (seen->directions[0].said & WAY_MASK));
       FETCH(&flows[seen->directions[0].tally & FLOW_MASK].packets);
-    } else if (walks && records->end[i] - records->at[i] >= SHORTEST) {
+    } else if (records->end[i] - records->at[i] < SHORTEST) {
+      continue;
+    } else if (control->frontCount > 0) {
+      struct wanted wanted = wantedBy(frames + records->at[i]);
+      uint32_t place = placeIn(control->fronts, &wanted);
+      FETCH(&AT(struct front, control->fronts->slots)[place & control->fronts->mask].what);
+      notes[unknown].one = i;
+      notes[unknown++].other = place;
+    } else if (walks) {
       struct key key = keyAhead(control, tuple, frames + records->at[i]);
       const struct slot *slot = firstSlot(control, tuple, &key);
       FETCH(&slot->position);
@@ -137,6 +220,7 @@ static uint32_t touch(struct control *control, uint32_t from, uint32_t to) {
     }
   }
   if (unknown == 0) return sum;
+  if (control->frontCount > 0) return sum + touchFronts(control, unknown);
   const struct entry *entries = AT(struct entry, control->entries);
   const uint32_t *singles = AT(uint32_t, control->singles);
   uint32_t met = 0;

@@ -6,6 +6,7 @@
  */
 
 import type { Evaluator, TableCounters } from '../rules/evaluator.ts';
+import type { Known } from '../rules/known.ts';
 import { CTSTATE, type Match } from '../rules/model.ts';
 import { RULE_VERDICT } from '../rules/packet.ts';
 import type { Plan } from '../rules/plan.ts';
@@ -19,8 +20,10 @@ export interface InForce {
   filter: Evaluator;
   forwardChain: number;
   inputChain: number;
-  /** How FORWARD is laid out, with the ways that packets took through it; null when the evaluator does not lay it out. */
-  forwardPlan: Plan | null;
+  /** FORWARD for packets that come out of the tunnel for a container: those that `arriving` is known of. */
+  arrivingChain: number;
+  /** How that is laid out, with the ways that packets took through it; null when the evaluator does not lay it out. */
+  arrivingPlan: Plan | null;
   /** Whether a rule asks for address types. */
   asksAddressTypes: boolean;
   /** Reason of each rule of the filter table, by rule id. */
@@ -28,6 +31,8 @@ export interface InForce {
 }
 
 export interface Cell extends InForce {
+  /** What packets out of the tunnel for a container have in common. */
+  readonly arriving: Known;
   readonly index: number;
   readonly name: string;
   readonly underlay: number;
@@ -96,14 +101,15 @@ export function reasonsOf(rules: RuleTable): Uint8Array {
   });
 }
 
-/** `filter`, made ready to be in force. */
-export function inForce(filter: Evaluator): InForce {
-  const forwardChain = filter.prepare('FORWARD');
+/** `filter`, made ready to be in force on a cell whose packets out of the tunnel are `arriving`. */
+export function inForce(filter: Evaluator, arriving: Known): InForce {
+  const arrivingChain = filter.prepare('FORWARD', arriving);
   return {
     filter,
-    forwardChain,
+    forwardChain: filter.prepare('FORWARD'),
     inputChain: filter.prepare('INPUT'),
-    forwardPlan: filter.plan(forwardChain),
+    arrivingChain,
+    arrivingPlan: filter.plan(arrivingChain),
     asksAddressTypes: filter.rules.rules.some(({ rule }) => rule.matches.some(({ kind }) => kind === 'addrtype')),
     reasons: reasonsOf(filter.rules),
   };

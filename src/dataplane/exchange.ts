@@ -38,7 +38,7 @@ export function exchange(dataplane: Dataplane, cell: Cell, ruleset: Ruleset, bes
     earlier: { rules: filter.rules, meters: filter.meters },
   });
   const fresh = beside === null ? compiled : heldAgainst(dataplane, compiled, beside);
-  const next = inForce(fresh);
+  const next = inForce(fresh, cell.arriving);
   const places = placesOf(cell, fresh.rules.rules);
   cell.earlier = keptCounters(cell, next.filter);
   cell.places = places;

@@ -262,7 +262,7 @@ function sayAgain(
   now: number,
 ): void {
   const { connections } = dataplane;
-  const { sums } = cell.forwardPlan!.ways;
+  const { sums } = cell.arrivingPlan!.ways;
   const way = (said & WAY_MASK) * ROW_DOUBLES;
   sums[way]! += 1;
   sums[way + 1]! += length;
@@ -301,7 +301,7 @@ function walk(
   packet.outInterface = dataplane.instanceInterfaces[lookup(directory, packet.destination)]!;
   packet.ctstate = connections.ctstate;
   packet.connectionMark = conntrack.connectionMark(connections);
-  cell.filter.evaluate(cell.forwardChain, packet, outcome);
+  cell.filter.evaluate(cell.arrivingChain, packet, outcome);
   if (outcome.logCount !== 0) keepPlain(dataplane, cell, burst.records.view, burst.records.at[i]!);
   const verdict = outcome.verdict;
   burst.rule[i] = outcome.rule;
@@ -323,9 +323,9 @@ function walk(
 /** Keep what the rules said of row `i` with its connection, unless it depends on more than the entry knows. */
 function remember(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, found: number, tunnel: number): void {
   const { packet, connections, outcome } = dataplane;
-  if (cell.forwardPlan === null || packet.ctstate === INVALID) return;
+  if (cell.arrivingPlan === null || packet.ctstate === INVALID) return;
   if (outcome.mark !== packet.mark || (outcome.connectionMark | packet.connectionMark) !== 0) return;
-  const { ways } = cell.forwardPlan;
+  const { ways } = cell.arrivingPlan;
   const way = wayOf(ways, outcome);
   if (way < 0) return;
   let slot = connections.slot >= 0 ? connections.slot : found;

@@ -8,6 +8,7 @@ import type { Backend } from '../rules/evaluator.ts';
 import { InterfaceNames } from '../rules/interfaces.ts';
 import type { Ruleset, Table } from '../rules/model.ts';
 import { tableOf } from '../rules/table.ts';
+import * as vxlan from '../wire/vxlan.ts';
 import { type Cell, inForce } from './cell.ts';
 import { create, type Dataplane, type Options } from './dataplane.ts';
 
@@ -40,8 +41,11 @@ export function createDataplane(
   const instanceInterfaces = Int32Array.from(directory.instances, ({ address }) =>
     interfaces.number(hostVethName(address)),
   );
+  const containers = foundation.cells.map((_, index) =>
+    instanceInterfaces.filter((_interface, instance) => directory.instanceCell[instance] === index),
+  );
   const cells = foundation.cells.map((cell, index) =>
-    createCell(foundation, cell, index, rules.get(cell.name), interfaces, options.arena ?? heap),
+    createCell(foundation, cell, index, rules.get(cell.name), interfaces, containers[index]!, options.arena ?? heap),
   );
   return create(cells, directory, instanceInterfaces, interfaces, options);
 }
@@ -52,11 +56,14 @@ function createCell(
   index: number,
   rules: CellRules | undefined,
   interfaces: InterfaceNames,
+  containers: Int32Array,
   arena: Arena,
 ): Cell {
   const table = rules === undefined ? EMPTY_FILTER : filterOf(rules.ruleset);
   const filter = compile(table, interfaces, { backend: rules?.backend ?? 'nft', arena });
   const mac = vtepMac(cell.lease);
+  const vtepInterface = interfaces.number(VTEP_NAME);
+  const arriving = { inInterface: vtepInterface, outInterfaces: new Set(containers), markBits: vxlan.MARK_BITS };
   return {
     index,
     name: cell.name,
@@ -70,9 +77,10 @@ function createCell(
     vtepWord: vtepAddress(cell.lease) | 0,
     underlayWord: cell.underlay | 0,
     vni: foundation.overlay.vni,
-    vtepInterface: interfaces.number(VTEP_NAME),
+    vtepInterface,
     underlayInterface: interfaces.number(cell.interfaces[0] ?? 'eth0'),
-    ...inForce(filter),
+    arriving,
+    ...inForce(filter, arriving),
     known: [...filter.rules.rules],
     places: null,
     earlier: null,

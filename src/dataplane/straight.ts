@@ -15,8 +15,72 @@ import type { Plan } from '../rules/plan.ts';
 import { WAY_LIMIT, type Ways } from '../rules/ways.ts';
 import type { Burst } from './burst.ts';
 import type { Cell } from './cell.ts';
+import {
+  BURST,
+  CAPACITY,
+  CONTAINERS,
+  CONTAINERS_MASK,
+  CONTROL_WORDS,
+  COUNT,
+  COUNTERS,
+  ENDS,
+  ENDS_MASK,
+  ENTRIES,
+  FLOWS,
+  FLOWS_LIMIT,
+  FLOWS_MASK,
+  FLOWS_OVERFLOW,
+  FLOWS_ROOM,
+  FLOWS_USED,
+  FRAMES,
+  HOST_VETH,
+  INDEX,
+  INTERVALS,
+  JUDGED,
+  LIMIT,
+  LOOKED,
+  LOOKUPS,
+  MAC_FIRST,
+  MAC_LAST,
+  MASK,
+  META,
+  NOTES,
+  PLAN_ENTRIES,
+  POLICY_REASON,
+  POLICY_VERDICT,
+  POSITIONS,
+  PROGRAM,
+  REASONS,
+  RECORDS,
+  REFUSALS,
+  RULES_STAY,
+  SEGMENTS,
+  SIGN,
+  SINGLES,
+  SLOTS,
+  STARTS,
+  STEP_ROOM,
+  STEPS,
+  TIMEOUTS,
+  TRANSITIONS,
+  TUPLE_TABLE,
+  TUPLES,
+  UNDERLAY,
+  USED,
+  VNI,
+  VTEP,
+  VTEP_INTERFACE,
+  VXLAN_PORT,
+  WALKS,
+  WAY_MASK,
+  WAY_ROOM,
+  WAY_ROWS,
+  WAY_SLOTS,
+  WAYS,
+} from './control-block.ts';
 import type { Counters } from './counters.ts';
 import type { Dataplane } from './dataplane.ts';
+import { bindFronts, makeFronts } from './straight-fronts.ts';
 import { flagsAreValid, SEGMENT, segmentOf, TCP_TIMEOUTS, transition } from './tcp-state.ts';
 import { REASON } from './verdict.ts';
 
@@ -35,70 +99,11 @@ export interface Straight {
   plan: Plan | null;
   reasons: Place | null;
   reasonsLength: number;
+  /** Packets before fronts are made: they take longer to make than a short capture takes. */
+  frontsAfter: number;
 }
 
-// Indexes of the words of a control block, `struct control` of native/layout.h.
-const CONTROL_WORDS = 64;
-const RECORDS = 0;
-const BURST = 1;
-const FRAMES = 2;
-const COUNT = 3;
-const ENTRIES = 4;
-const MASK = 5;
-const WAY_ROWS = 6;
-const VXLAN_PORT = 7;
-const UNDERLAY = 8;
-const VTEP = 9;
-const HOST_VETH = 10;
-const MAC_FIRST = 11;
-const MAC_LAST = 12;
-const VNI = 13;
-const META = 14;
-const SEGMENTS = 15;
-const FLOWS = 16;
-const SIGN = 17;
-const NOTES = 18;
-const INDEX = 19;
-const LOOKED = 20;
-const USED = 21;
-const REFUSALS = 22;
-const CAPACITY = 23;
-const LIMIT = 24;
-const TRANSITIONS = 25;
-const TIMEOUTS = 26;
-const CONTAINERS = 27;
-const CONTAINERS_MASK = 28;
-const TUPLES = 29;
-const TUPLE_TABLE = 30;
-const SLOTS = 31;
-const POSITIONS = 32;
-const INTERVALS = 33;
-const PLAN_ENTRIES = 34;
-const PROGRAM = 35;
-const STEPS = 36;
-const STARTS = 37;
-const WAY_SLOTS = 38;
-const WAY_MASK = 39;
-const SINGLES = 40;
-const WAYS = 41;
-const VTEP_INTERFACE = 42;
-const WALKS = 43;
-const REASONS = 44;
-const POLICY_REASON = 45;
-const POLICY_VERDICT = 46;
-const WAY_ROOM = 47;
-const STEP_ROOM = 48;
-const FLOWS_MASK = 49;
-const FLOWS_USED = 50;
-const FLOWS_ROOM = 51;
-const FLOWS_LIMIT = 52;
-const FLOWS_OVERFLOW = 53;
-const ENDS = 54;
-const ENDS_MASK = 55;
-const LOOKUPS = 56;
-const RULES_STAY = 57;
-const COUNTERS = 58;
-const JUDGED = 60;
+const FRONTS_AFTER = 1 << 16;
 
 /** Octets of what `touch` notes of a row, and of what `tally` does. */
 const LOOK_OCTETS = 16;
@@ -135,6 +140,7 @@ export function createStraight(arena: Arena): Straight | null {
     plan: null,
     reasons: null,
     reasonsLength: 0,
+    frontsAfter: FRONTS_AFTER,
   };
 }
 
@@ -225,10 +231,15 @@ export function bindBurst(straight: Straight, cell: Cell, dataplane: Dataplane, 
 export function bindTables(straight: Straight, cell: Cell, dataplane: Dataplane): boolean {
   const { memory, control } = straight;
   const { connections, fragments } = dataplane;
-  const plan = cell.forwardPlan;
+  const plan = cell.arrivingPlan;
   if (plan === null || connections.marks.size !== 0 || fragments.queues.size !== 0) return false;
   if (connections.place.buffer !== memory.buffer || connections.indexPlace.buffer !== memory.buffer) return false;
   if (!isBound(straight, plan) && !bindPlan(straight, cell, plan)) return false;
+  const isTime = plan.fronts === null && dataplane.counters.read >= straight.frontsAfter;
+  if (isTime) {
+    makeFronts(straight, cell, plan);
+    if (!bindPlan(straight, cell, plan)) return false;
+  }
   control[ENTRIES] = connections.place.offset;
   control[INDEX] = connections.indexPlace.offset;
   control[MASK] = connections.mask;
@@ -283,6 +294,7 @@ function bindPlan(straight: Straight, cell: Cell, plan: Plan): boolean {
   control[PLAN_ENTRIES] = plan.entries.byteOffset;
   control[PROGRAM] = plan.program.byteOffset;
   bindWays(straight, plan.ways);
+  bindFronts(straight, plan);
   return true;
 }
 
@@ -397,21 +409,30 @@ export function playBursts(dataplane: Dataplane, burst: Burst, source: RecordSou
   if (straight === null || cell === null || (flows !== null && !canTally(straight, flows))) return -1;
   const { control, loops, at, memory } = straight;
   if (counters.place.buffer !== memory.buffer) return -1;
+  return lend(straight, dataplane, burst, source, (state) => {
+    if (!bindBurst(straight, cell, dataplane, burst)) return 0;
+    control[COUNTERS] = counters.place.offset;
+    if (flows === null) control[FLOWS] = 0;
+    else bindFlows(straight, flows);
+    const rows = loops.play(at, state);
+    takeBack(straight, dataplane);
+    if (flows !== null) takeFlows(straight, flows);
+    return rows;
+  });
+}
+
+/** Let `loop` have what is in memory of `source`, and take over what it counted. Gives how many rows of the burst that is left it judged. */
+export function lend(
+  { control }: Straight,
+  { counters }: Dataplane,
+  { records }: Burst,
+  source: RecordSource,
+  loop: (state: number) => number,
+): number {
   const { packets } = source;
-  const { records } = burst;
   records.count = 0;
   control[JUDGED] = -1;
-  const left =
-    source.lendTo?.(records, (state) => {
-      if (!bindBurst(straight, cell, dataplane, burst)) return 0;
-      control[COUNTERS] = counters.place.offset;
-      if (flows === null) control[FLOWS] = 0;
-      else bindFlows(straight, flows);
-      const rows = loops.play(at, state);
-      takeBack(straight, dataplane);
-      if (flows !== null) takeFlows(straight, flows);
-      return rows;
-    }) ?? 0;
+  const left = source.lendTo?.(records, loop) ?? 0;
   if (control[JUDGED] === -1) return -1;
   takeCounts(counters, source.packets - packets - left);
   records.count = left;

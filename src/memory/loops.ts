@@ -44,6 +44,15 @@ export interface Loops {
    * part and not counted; 0 when no more can be located.
    */
   readonly play: (control: number, state: number) => number;
+  /** Write the outlines of rows `from` to `to` (`dataplane/outline.ts`). */
+  readonly outline: (control: number, from: number, to: number) => void;
+  /** Match the rows of a burst, each by itself (`dataplane/match.ts`). Gives how many are left, which are listed. */
+  readonly match: (control: number) => number;
+  /**
+   * Locate, match and count bursts until there is one with rows that are left. Gives its rows, none of them counted; 0 when no more
+   * can be located.
+   */
+  readonly sift: (control: number, state: number) => number;
 }
 
 /** Compiled once, so that what V8 learns of it serves every memory; null on a machine without the instructions. */

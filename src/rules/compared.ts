@@ -49,9 +49,9 @@ export function compared(real: Evaluator, before: Evaluator, after: Evaluator, c
   const [old, next] = [createOutcome(), createOutcome()];
   return {
     ...real,
-    prepare(name) {
-      const chain = real.prepare(name);
-      chains[chain] = [before.prepare(name), after.prepare(name)];
+    prepare(name, known) {
+      const chain = real.prepare(name, known);
+      chains[chain] = [before.prepare(name, known), after.prepare(name, known)];
       return chain;
     },
     evaluate(chain, packet, outcome) {

@@ -10,7 +10,9 @@ import { type Condition, conditionsOf, type Operands } from './condition.ts';
 import { type Backend, createCounters, type Evaluator } from './evaluator.ts';
 import { defaultCopies, flatten } from './flatten.ts';
 import { addCounters } from './flow.ts';
+import { settleFronts } from './front.ts';
 import type { InterfaceNames } from './interfaces.ts';
+import { type Known, simplified } from './known.ts';
 import { walk } from './matcher.ts';
 import { createMeters, type EarlierMeters, type Meters } from './meters.ts';
 import type { Table } from './model.ts';
@@ -32,9 +34,11 @@ export interface CompileOptions {
   readonly arena?: Arena;
 }
 
-/** The plans of one built-in chain. */
+/** The plans of one built-in chain: for all packets, or for those that have something in common. */
 export interface Matcher {
   readonly name: string;
+  /** Number of the chain. */
+  readonly chain: number;
   readonly accepts: boolean;
   readonly regular: Plan;
   irregular: Plan | null;
@@ -74,16 +78,17 @@ export function compile(table: Table, interfaces: InterfaceNames, options: Compi
   const matchers: (Matcher | undefined)[] = chains.names.map(() => undefined);
   const counters = createCounters(rules.rules.length, chains.names.length);
 
-  function prepare(name: string): number {
+  function prepare(name: string, known?: Known): number {
     const chain = builtInChain(chains, name);
-    matchers[chain] ??= createMatcher(source, chain);
+    if (known !== undefined) return matchers.push(createMatcher(source, chain, known)) - 1;
+    matchers[chain] ??= createMatcher(source, chain, null);
     return chain;
   }
 
   function evaluate(chain: number, packet: RulePacket, outcome: Outcome): void {
     const matcher = matchers[chain]!;
     const regular = isRegular(packet);
-    if (!regular) matcher.irregular ??= planOf(source, chain, false);
+    if (!regular) matcher.irregular ??= planOf(source, matcher.chain, false, null);
     walk(regular ? matcher.regular : matcher.irregular!, context, matcher.accepts, packet, outcome);
   }
 
@@ -92,9 +97,11 @@ export function compile(table: Table, interfaces: InterfaceNames, options: Compi
     counters.bytes.fill(0);
     counters.policyPackets.fill(0);
     counters.policyBytes.fill(0);
-    for (const [chain, matcher] of matchers.entries()) {
+    for (const matcher of matchers) {
       if (matcher === undefined) continue;
+      const { chain } = matcher;
       settle(matcher.regular.ways, matcher.regular);
+      if (matcher.regular.fronts !== null) settleFronts(matcher.regular.fronts, matcher.regular.hits);
       addCounters(matcher.regular, chain, counters);
       if (matcher.irregular !== null) addCounters(matcher.irregular, chain, counters);
     }
@@ -113,19 +120,30 @@ export function compile(table: Table, interfaces: InterfaceNames, options: Compi
   return { rules, backend, meters, prepare, evaluate, plan, release, counters: readCounters, matcher };
 }
 
-const createMatcher = (source: Source, chain: number): Matcher => ({
+const createMatcher = (source: Source, chain: number, known: Known | null): Matcher => ({
   name: source.chains.names[chain]!,
+  chain,
   accepts: source.chains.policy[chain] === 1,
-  regular: planOf(source, chain, true),
+  regular: planOf(source, chain, true, known),
   irregular: null,
 });
 
-function planOf(source: Source, chain: number, regular: boolean): Plan {
+/** Whether rules may change the mark of a packet. */
+const changesMarks = ({ rules }: RuleTable): boolean =>
+  rules.some(({ rule }) => rule.target.kind === 'MARK' || rule.target.kind === 'CONNMARK');
+
+function planOf(source: Source, chain: number, regular: boolean, known: Known | null): Plan {
   const { rules, chains, context, operands } = source;
-  const known: (readonly Condition[] | undefined)[] = new Array<undefined>(rules.rules.length);
+  const { patterns, interfaces } = operands;
+  const marks = known !== null && changesMarks(rules);
+  const memo: (readonly Condition[] | undefined)[] = new Array<undefined>(rules.rules.length);
+  const read = (id: number): readonly Condition[] => {
+    const all = conditionsOf(rules.rules[id]!.rule, context.meters.first[id]!, regular, operands);
+    return known === null ? all : simplified(all, known, patterns, interfaces, marks);
+  };
   const conditions = (id: number): readonly Condition[] => {
-    known[id] ??= conditionsOf(rules.rules[id]!.rule, context.meters.first[id]!, regular, operands);
-    return known[id];
+    memo[id] ??= read(id);
+    return memo[id];
   };
   const flat = flatten(rules, chains, chain, conditions, source.copies);
   const plan = layOut(flat, regular, chains.names.length, source.arena);

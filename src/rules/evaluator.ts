@@ -2,6 +2,7 @@
  * Evaluator: what the rules of one table say of a packet. The reference and the compiled matcher both are one, so that
  * either can stand in the packet path and each can be held against the other.
  */
+import type { Known } from './known.ts';
 import type { Meters } from './meters.ts';
 import type { Outcome, RulePacket } from './packet.ts';
 import type { Plan } from './plan.ts';
@@ -17,7 +18,7 @@ export type Backend = 'nft' | 'legacy';
 export interface TableCounters {
   readonly packets: Float64Array;
   readonly bytes: Float64Array;
-  /** What reached the policy of a built-in chain, indexed by the number `prepare` gave; 0 for user-defined chains. */
+  /** What reached the policy of a built-in chain, indexed by the number `prepare` gave without `known`; 0 for user-defined chains. */
   readonly policyPackets: Float64Array;
   readonly policyBytes: Float64Array;
 }
@@ -27,8 +28,11 @@ export interface Evaluator {
   readonly backend: Backend;
   /** The state of limits. */
   readonly meters: Meters;
-  /** The number of a built-in chain, for `evaluate`. Throws ChainError when the table has no built-in chain `name`. */
-  prepare(name: string): number;
+  /**
+   * A number of a built-in chain, for `evaluate`. Throws ChainError when the table has no built-in chain `name`. With `known` it is for
+   * packets that have this in common, and for no others.
+   */
+  prepare(name: string, known?: Known): number;
   /**
    * Walk the built-in chain `chain` with `packet` and fill every field of `outcome`. `packet` is left alone. Allocates
    * nothing unless traced. A packet that is dropped because a match could not read its header (the kernel's hotdrop) is

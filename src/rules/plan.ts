@@ -18,6 +18,7 @@
 import { type Arena, keepWords, releaseWords, wordsOf } from '../memory/arena.ts';
 import { type Condition, isFence, OP } from './condition.ts';
 import { ACTION, type Flat, type Label } from './flatten.ts';
+import { type Fronts, releaseFronts } from './front.ts';
 import { emit } from './program.ts';
 import { chooseTuples, hashKey, type Placed, type Shape, type Tuple } from './tuples.ts';
 import { createWays, releaseWays, type Ways } from './ways.ts';
@@ -63,6 +64,8 @@ export interface Plan {
   readonly policy: Float64Array;
   /** Walks that were taken before. */
   readonly ways: Ways;
+  /** The first tuples as compiled code looks them up; null until somebody makes them. */
+  fronts: Fronts | null;
   /** Scratch of one walk, per tuple: cursor and end in `positions`, and the position under the cursor. */
   readonly cursors: Int32Array;
   readonly ends: Int32Array;
@@ -134,6 +137,7 @@ export function layOut(flat: Flat, regular: boolean, depth: number, arena: Arena
     losses: new Float64Array(loses ? size * 4 : 0),
     policy: new Float64Array(2),
     ways: createWays(size, arena),
+    fronts: null,
     cursors: new Int32Array(tuples.length),
     ends: new Int32Array(tuples.length),
     heads: new Int32Array(tuples.length),
@@ -153,6 +157,7 @@ export function releasePlan(plan: Plan): void {
   for (const words of [plan.slots, plan.positions, plan.intervals, plan.entries, plan.program, plan.tupleTable])
     releaseWords(arena, words);
   releaseWays(plan.ways);
+  if (plan.fronts !== null) releaseFronts(plan.fronts);
 }
 
 const positionOf = (operand: number | Label): number => (typeof operand === 'number' ? operand : operand.position);

@@ -91,11 +91,17 @@ export function step(ways: Ways, position: number, kind: number): void {
 export function wayOf(ways: Ways, outcome: Outcome): number {
   if (ways.changing !== 0 || ways.count > STEP_LIMIT || outcome.logCount !== 0) return -1;
   const first = ways.words[ways.starts[ways.size]!]!;
-  if (ways.count !== 1 || (first & 3) !== STEP.MATCHED) return search(ways);
-  const known = ways.singles[first >>> 2]!;
+  return ways.count === 1 && (first & 3) === STEP.MATCHED ? wayOfOne(ways, first >>> 2) : search(ways);
+}
+
+/** The number of the way that consists of a match at `position` alone; -1 when there is no room for it. No walk may be under way. */
+export function wayOfOne(ways: Ways, position: number): number {
+  const known = ways.singles[position]!;
   if (known !== 0) return known - 1;
+  begin(ways);
+  step(ways, position, STEP.MATCHED);
   const way = search(ways);
-  ways.singles[first >>> 2] = way + 1;
+  ways.singles[position] = way + 1;
   return way;
 }
 

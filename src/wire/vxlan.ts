@@ -22,7 +22,7 @@ const DONT_LEARN = 0x0040;
 const POLICY_APPLIED = 0x0008;
 const RESERVED_FLAGS = 0x77b7;
 /** The bits of a mark that VXLAN carries: dontLearn, policyApplied and the group policy id. */
-const MARK_BITS = 0x0048ffff;
+export const MARK_BITS = 0x0048ffff;
 
 export const HEADER_LENGTH = 8;
 

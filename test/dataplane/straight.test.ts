@@ -72,6 +72,8 @@ function agree(
   const arena = reserve(2 ** 28, makeLoops);
   assert.ok(arena !== null);
   const mine = dataplaneOf(ruleset, limit, arena);
+  // The first burst without fronts, the others with them.
+  mine.straight!.frontsAfter = 1;
   const theirs = dataplaneOf(ruleset, limit, heap);
   const burst = create(undefined, arena);
   const expected = create();
