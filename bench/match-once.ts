@@ -8,11 +8,10 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { openSource } from '../src/capture/file.ts';
-import { type CaptureReader, open } from '../src/capture/reader.ts';
+import { open } from '../src/capture/reader.ts';
 import { chooseLoops } from '../src/cli/loops.ts';
-import { type Burst, create as createBurst } from '../src/dataplane/burst.ts';
-import { createMatcher, type Matcher, matchAll, outlineBurst } from '../src/dataplane/match.ts';
-import { OUTLINE, OUTLINE_WORDS } from '../src/dataplane/outline.ts';
+import { create as createBurst } from '../src/dataplane/burst.ts';
+import { createMatcher, locateAll, matchAll } from '../src/dataplane/match.ts';
 import { createDataplane } from '../src/dataplane/setup.ts';
 import { VERDICT_NAMES } from '../src/dataplane/verdict.ts';
 import { plan } from '../src/foundation/plan.ts';
@@ -27,26 +26,6 @@ const ruleset = plan(foundation, cell!);
 const nanoseconds: number[] = [];
 let verdicts = {};
 let plain = 0;
-
-/** Locate the layers of every packet: outlines of plain frames, and the general code for others. */
-async function locateAll(reader: CaptureReader, matcher: Matcher, burst: Burst): Promise<void> {
-  const { dataplane, outlines } = matcher;
-  const { records } = burst;
-  do {
-    while (reader.fill(records) > 0) {
-      outlineBurst(matcher, burst);
-      for (let i = 0; i < records.count; i++) {
-        if (outlines[i * OUTLINE_WORDS + OUTLINE.PROTOCOL] !== 0) continue;
-        const { view, at, end, originalLength, linkType } = records;
-        const { layers, options } = dataplane;
-        locate(view, at[i]!, end[i]!, at[i]! + originalLength[i]!, linkType[i]!, options.vxlanPort, layers);
-        plain -= 1;
-      }
-      plain += records.count;
-      dataplane.counters.read += records.count;
-    }
-  } while (await reader.refill());
-}
 
 for (let round = 0; round < Number(rounds); round++) {
   const arena = reserve(2 ** 31, chooseLoops(process.env)) ?? heap;
@@ -63,10 +42,18 @@ for (let round = 0; round < Number(rounds); round++) {
   const chunkLength = where === 'memory' ? statSync(capture!).size + 1 : 1 << 20;
   const reader = await open(await openSource(capture!), { arena, chunkLength });
   await quiet();
-  plain = 0;
+  let others = 0;
+  const locateOther = (row: number): void => {
+    const { view, at, end, originalLength, linkType } = burst.records;
+    const wireEnd = at[row]! + originalLength[row]!;
+    locate(view, at[row]!, end[row]!, wireEnd, linkType[row]!, foundation.overlay.port, dataplane.layers);
+    others += 1;
+  };
   const before = threadNanoseconds();
-  await (work === 'locate' ? locateAll : matchAll)(reader, matcher, burst);
-  nanoseconds.push((threadNanoseconds() - before) / dataplane.counters.read);
+  if (work === 'locate') await locateAll(reader, matcher, burst, locateOther);
+  else await matchAll(reader, matcher, burst);
+  nanoseconds.push((threadNanoseconds() - before) / reader.packets);
+  plain = reader.packets - others;
   await reader.close();
   verdicts = Object.fromEntries(VERDICT_NAMES.map((name, index) => [name, dataplane.counters.verdicts[index]!]));
 }

@@ -80,6 +80,12 @@ static napi_value onOutline(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+static napi_value onSurvey(napi_env env, napi_callback_info info) {
+  uint32_t of[2];
+  receive(env, info, 2, of);
+  return numberOf(env, survey(AT(struct control, of[0]), AT(struct locating, of[1])));
+}
+
 static napi_value onMatch(napi_env env, napi_callback_info info) {
   uint32_t of[1];
   receive(env, info, 1, of);
@@ -97,7 +103,7 @@ static const struct {
   napi_callback call;
 } FUNCTIONS[] = {
     {"touch", onTouch}, {"run", onRun}, {"tally", onTally}, {"count", onCount}, {"reindex", onReindex}, {"locate", onLocate},
-    {"play", onPlay}, {"outline", onOutline}, {"match", onMatch}, {"sift", onSift},
+    {"play", onPlay}, {"outline", onOutline}, {"survey", onSurvey}, {"match", onMatch}, {"sift", onSift},
 };
 
 static napi_value bind(napi_env env, napi_callback_info info) {

@@ -190,13 +190,14 @@ struct front {
   uint32_t octets;
 };
 
-/** Where the headers of a row are, in octets from `frames`, and what the rules read of them: dataplane/outline.ts. */
+/** Where a row's headers end, and what the rules read of them: dataplane/outline.ts. */
 struct outline {
-  uint32_t link, network, transport, end;
-  uint32_t vxlan;
-  uint32_t innerLink, innerNetwork, innerTransport, innerPayload, innerEnd;
-  /** Of the inner packet; 0 for a frame that is not of the plain shape, of which nothing else is written. */
-  uint32_t protocol;
+  /** First octet of the frame. The headers behind it are where they are in every plain frame. */
+  uint32_t start;
+  /** From there on, the end of the outer datagram and that of the inner one, 16 bits each. */
+  uint32_t ends;
+  /** Protocol of the inner packet, and from 8 bits up the length of its transport header; 0 for a frame that is not plain. */
+  uint32_t transport;
   uint32_t mark;
   uint32_t source, destination;
   /** The first word of the transport header. */

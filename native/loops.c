@@ -36,6 +36,10 @@ EXPORT(outline) void exportedOutline(uint32_t control, uint32_t from, uint32_t t
   outline(AT(struct control, control), from, to);
 }
 
+EXPORT(survey) uint32_t exportedSurvey(uint32_t control, uint32_t state) {
+  return survey(AT(struct control, control), AT(struct locating, state));
+}
+
 EXPORT(match) uint32_t exportedMatch(uint32_t control) { return match(AT(struct control, control)); }
 
 EXPORT(sift) uint32_t exportedSift(uint32_t control, uint32_t state) {

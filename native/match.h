@@ -27,7 +27,7 @@ INLINE void say(struct burst *burst, uint32_t i, uint32_t said, int32_t rule) {
 }
 
 INLINE struct wanted wantedOf(const struct outline *row) {
-  return (struct wanted){row->source, row->destination, whatOf(row->mark, row->protocol), row->ports & 0xffff};
+  return (struct wanted){row->source, row->destination, whatOf(row->mark, row->transport & 0xff), row->ports & 0xffff};
 }
 
 /** Match what the fronts say. Lists the other rows in `missing`; gives how many they are. */
@@ -51,7 +51,7 @@ INLINE uint32_t matchFront(struct control *control, uint32_t from, uint32_t to) 
   for (uint32_t i = from; i < to; i++) {
     struct wanted wanted = wantedOf(rows + i);
     struct front *front = askFronts(control, &wanted, looks[i].hash);
-    if (front == 0 || rows[i].protocol == 0) {
+    if (front == 0 || rows[i].transport == 0) {
       missing[count++].one = i;
       continue;
     }
@@ -65,18 +65,18 @@ INLINE uint32_t matchFront(struct control *control, uint32_t from, uint32_t to) 
 /** What the rules ask of a packet; 0 for one that is not for a container. */
 INLINE int describe(const struct control *control, const struct outline *row, struct packet *packet) {
   uint32_t out = interfaceOf(control, row->destination);
-  if (row->protocol == 0 || out == 0) return 0;
+  if (row->transport == 0 || out == 0) return 0;
   out -= 1;
   uint32_t in = control->vtepInterface < INTERFACE_LIMIT ? control->vtepInterface : INTERFACE_LIMIT;
   *packet = (struct packet){
       .source = row->source,
       .destination = row->destination,
       .ports = row->ports,
-      .protocol = row->protocol,
+      .protocol = row->transport & 0xff,
       .mark = row->mark,
       .ctstate = NEW,
       .out = out,
-      .rest = row->protocol | in << IN_SHIFT | (out < INTERFACE_LIMIT ? out : INTERFACE_LIMIT) << OUT_SHIFT,
+      .rest = (row->transport & 0xff) | in << IN_SHIFT | (out < INTERFACE_LIMIT ? out : INTERFACE_LIMIT) << OUT_SHIFT,
   };
   return 1;
 }
@@ -127,19 +127,6 @@ INLINE uint32_t recordLength(const struct locating *state, const uint8_t *record
   return captured;
 }
 
-/** The octets of the inner datagram where the frame at `at` is a plain one; else 0. */
-INLINE uint32_t plainOctets(const uint8_t *at, uint32_t room, uint32_t vxlanPort) {
-  uint32_t end = OUTER_IPV4 + read16(at + OUTER_IPV4 + 2);
-  uint32_t datagramEnd = OUTER_UDP + read16(at + OUTER_UDP + 4);
-  uint32_t octets = read16(at + INNER_IPV4 + 2);
-  uint32_t innerEnd = INNER_IPV4 + octets;
-  uint32_t odd = ((load32(at + 12) ^ 0x00450008) & 0x00ffffff) | ((load32(at + 62) ^ 0x00450008) & 0x00ffffff) |
-                 ((load32(at + 20) ^ 0x11000000) & 0xff00ff3f) | (load16(at + 70) & FRAGMENT_BITS) |
-                 (load16(at + 36) ^ vxlanPort) | (end > room) | (datagramEnd > end) | (innerEnd > datagramEnd);
-  if (odd != 0) return 0;
-  return transportLength(at + INNER_TRANSPORT, at[73], (int32_t)innerEnd - INNER_TRANSPORT) == 0 ? 0 : octets;
-}
-
 static void addSums(const struct control *control, const struct sums *sums) {
   struct counters *counters = AT(struct counters, control->counters);
   for (uint32_t i = 0; i < 8; i++) counters->verdicts[i] += sums->verdicts[0][i] + (double)sums->verdicts[1][i];
@@ -147,42 +134,78 @@ static void addSums(const struct control *control, const struct sums *sums) {
   counters->octets += (double)sums->octets;
 }
 
-/**
- * Match and count plain frames that the fronts answer, up to the first record that is none: each from its octets to its sums before the
- * next. The processor overlaps the look-ups of several frames by itself; noting a piece of them and asking for memory ahead
- * takes twice as long.
- */
-static void siftPlain(struct control *control, struct locating *state) {
-  if (control->frontCount == 0 || state->swapped || state->linkType != ETHERNET || state->headerLength != RECORD_HEADER) return;
-  const uint8_t *view = AT(uint8_t, state->view);
-  struct sums sums = {0};
-  uint32_t fractions = 1000000000 / state->scale;
-  uint32_t at = state->at;
-  uint32_t last = at;
-  while (state->end - at >= RECORD_HEADER + SHORTEST) {
-    const uint8_t *record = view + at;
-    const uint8_t *frame = record + RECORD_HEADER;
-    uint32_t captured = recordLength(state, record, state->end - at - RECORD_HEADER, fractions);
-    if (captured < SHORTEST) break;
-    uint32_t octets = plainOctets(frame, captured, control->vxlanPort);
-    if (octets == 0) break;
-    struct wanted wanted = wantedBy(frame);
-    struct front *front = askFronts(control, &wanted, placeIn(control->fronts, &wanted));
-    if (front == 0) break;
-    countFront(control, front, octets);
-    sums.verdicts[sums.rows & 1][front->said >> 20 & 7] += 1;
-    sums.reasons[sums.rows & 1][front->said >> 23 & 127] += 1;
-    sums.octets += load32(record + 12);
-    sums.rows += 1;
-    last = at;
-    at += RECORD_HEADER + captured;
-  }
-  if (sums.rows == 0) return;
-  const uint8_t *record = view + last;
+/** Go on at `at`, behind the frames that were summed up; `last` is the record of the last of them. */
+INLINE void takeOn(struct locating *state, const struct sums *sums, uint32_t at, uint32_t last) {
+  if (sums->rows == 0) return;
+  const uint8_t *record = AT(uint8_t, state->view) + last;
   double seconds = (double)load32(record) - state->epochSeconds;
   state->at = at;
   state->lastTime = seconds * 1e9 + ((double)load32(record + 4) - state->epochFraction) * state->scale;
-  state->packet += sums.rows;
+  state->packet += sums->rows;
+}
+
+/** A plain frame whose slot is on its way into the cache. */
+struct sifted {
+  struct wanted wanted;
+  uint32_t place;
+  uint32_t octets;
+  uint32_t record;
+  uint32_t originalLength;
+};
+
+/** Frames that are on their way at a time. */
+enum { WAITING = 8 };
+
+/** Note the frame in the record at `at` and begin to look it up. Gives where the next record is; 0 for one that is no plain frame. */
+INLINE uint32_t noteFrame(const struct control *control, const struct locating *state, uint32_t at, uint32_t fractions,
+                          struct sifted *noted) {
+  if (state->end - at < RECORD_HEADER + SHORTEST) return 0;
+  const uint8_t *record = AT(uint8_t, state->view) + at;
+  const uint8_t *frame = record + RECORD_HEADER;
+  fetchAhead(record);
+  uint32_t captured = recordLength(state, record, state->end - at - RECORD_HEADER, fractions);
+  if (captured < SHORTEST) return 0;
+  uint32_t octets = plainOctets(frame, captured, control->vxlanPort);
+  if (octets == 0) return 0;
+  struct wanted wanted = wantedBy(frame);
+  uint32_t place = placeIn(control->fronts, &wanted);
+#ifndef __wasm__
+  FETCH(&AT(struct front, control->fronts->slots)[place & control->fronts->mask].what);
+#endif
+  *noted = (struct sifted){wanted, place, octets, at, load32(record + 12)};
+  return at + RECORD_HEADER + captured;
+}
+
+/** Count a noted frame. 0 when no front answers it. */
+INLINE int countNoted(const struct control *control, const struct sifted *noted, struct sums *sums) {
+  struct front *front = askFronts(control, &noted->wanted, noted->place);
+  if (front == 0) return 0;
+  countFront(control, front, noted->octets);
+  sums->verdicts[sums->rows & 1][front->said >> 20 & 7] += 1;
+  sums->reasons[sums->rows & 1][front->said >> 23 & 127] += 1;
+  sums->octets += noted->originalLength;
+  sums->rows += 1;
+  return 1;
+}
+
+/** Match and count plain frames that the fronts answer, up to the first record that is none, with no columns for them. */
+static void siftPlain(struct control *control, struct locating *state) {
+  if (control->frontCount == 0 || state->swapped || state->linkType != ETHERNET || state->headerLength != RECORD_HEADER) return;
+  struct sifted ring[WAITING];
+  struct sums sums = {0};
+  uint32_t fractions = 1000000000 / state->scale;
+  uint32_t at = state->at;
+  uint32_t noted = 0;
+  for (;;) {
+    uint32_t next = noteFrame(control, state, at, fractions, ring + noted % WAITING);
+    if (next == 0) break;
+    at = next;
+    noted++;
+    if (noted - sums.rows == WAITING && !countNoted(control, ring + sums.rows % WAITING, &sums)) break;
+  }
+  while (sums.rows < noted && countNoted(control, ring + sums.rows % WAITING, &sums)) continue;
+  if (sums.rows < noted) at = ring[sums.rows % WAITING].record;
+  takeOn(state, &sums, at, ring[(sums.rows - 1) % WAITING].record);
   addSums(control, &sums);
 }
 

@@ -108,12 +108,12 @@ INLINE struct front *findFront(const struct fronts *fronts, const struct wanted 
   struct front *slots = AT(struct front, fronts->slots);
   uint32_t what = wanted->what & fronts->what;
   uint32_t source = wanted->source & fronts->source;
-  struct front *front = slots + (place & fronts->mask);
-  while (front->what != 0 &&
-         ((front->what ^ what) | (front->destination ^ wanted->destination) | (front->source ^ source) |
-          (wanted->port < (front->ports & 0xffff)) | (wanted->port > front->ports >> 16)) != 0)
-    front = slots + (++place & fronts->mask);
-  return front;
+  for (;; place++) {
+    struct front *front = slots + (place & fronts->mask);
+    if (((front->what ^ what) | (front->destination ^ wanted->destination) | (front->source ^ source) |
+         (wanted->port < (front->ports & 0xffff)) | (wanted->port > front->ports >> 16)) == 0 || front->what == 0)
+      return front;
+  }
 }
 
 /** The slot of the first front that answers a packet, whose search in the first one begins at `place`; 0 when none does. */

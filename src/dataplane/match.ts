@@ -25,8 +25,8 @@ import { type Cell, reasonOf } from './cell.ts';
 import { countRead, countVerdicts } from './counters.ts';
 import type { Dataplane } from './dataplane.ts';
 import { outInterface, ROUTE, route } from './forward.ts';
-import { createOutlines, OUTLINE, OUTLINE_WORDS, outline } from './outline.ts';
-import { type Matching, matchingOf, matchRows, outlineRows, siftBursts } from './straight-match.ts';
+import { createOutlines, HEADER_AT, OUTLINE, OUTLINE_WORDS, outline } from './outline.ts';
+import { type Matching, matchingOf, matchRows, siftBursts, surveyBursts } from './straight-match.ts';
 import * as transport from './transport.ts';
 import { TRANSPORT } from './transport.ts';
 import { REASON, VERDICT } from './verdict.ts';
@@ -47,10 +47,27 @@ export function createMatcher(dataplane: Dataplane, arena: Arena = heap): Matche
   return { dataplane, outlines, matching: matchingOf(dataplane, outlines) };
 }
 
-/** Write the outlines of all rows of `burst`. */
-export function outlineBurst({ dataplane, outlines, matching }: Matcher, burst: Burst): void {
-  if (matching !== null && outlineRows(matching, dataplane, burst)) return;
-  outline(outlines, burst.records, dataplane.options.vxlanPort, 0, burst.records.count);
+/**
+ * Locate the layers of every packet of `source`, in `burst` and in the matcher's outlines; what has no outline is told to `other`, row by
+ * row, while burst and outlines are about it. Gives how many packets there were.
+ */
+export async function locateAll(
+  source: RecordSource,
+  { dataplane, outlines, matching }: Matcher,
+  burst: Burst,
+  other: (row: number) => void,
+): Promise<number> {
+  const { records } = burst;
+  const before = source.packets;
+  for (;;) {
+    records.count = matching === null ? 0 : surveyBursts(matching, dataplane, burst, source);
+    if (records.count === 0) {
+      if (source.fill(records) > 0) outline(outlines, records, dataplane.options.vxlanPort, 0, records.count);
+      else if (await source.refill()) continue;
+      else return source.packets - before;
+    }
+    for (let i = 0; i < records.count; i++) if (outlines[i * OUTLINE_WORDS + OUTLINE.TRANSPORT] === 0) other(i);
+  }
 }
 
 /** Write verdict, reason and rule of every row of `burst`. */
@@ -90,7 +107,7 @@ export async function matchAll(source: RecordSource, matcher: Matcher, burst: Bu
 
 function matchRow(dataplane: Dataplane, burst: Burst, outlines: Uint32Array, i: number): void {
   const row = i * OUTLINE_WORDS;
-  const isPlain = outlines[row + OUTLINE.PROTOCOL] !== 0;
+  const isPlain = outlines[row + OUTLINE.TRANSPORT] !== 0;
   if (isPlain) readOutline(dataplane, burst, outlines, row);
   else if (!readFrame(dataplane, burst, i)) {
     burst.verdict[i] = VERDICT.OBSERVED;
@@ -121,17 +138,18 @@ function matchRow(dataplane: Dataplane, burst: Burst, outlines: Uint32Array, i: 
 /** What the rules see of a plain frame. */
 function readOutline({ packet }: Dataplane, { records }: Burst, outlines: Uint32Array, row: number): void {
   const ports = outlines[row + OUTLINE.PORTS]!;
-  const isTcp = outlines[row + OUTLINE.PROTOCOL] === PROTOCOL.TCP;
+  const protocol = outlines[row + OUTLINE.TRANSPORT]! & 0xff;
+  const flagsAt = outlines[row + OUTLINE.START]! + HEADER_AT.INNER_TRANSPORT;
   packet.source = outlines[row + OUTLINE.SOURCE]!;
   packet.destination = outlines[row + OUTLINE.DESTINATION]!;
-  packet.protocol = outlines[row + OUTLINE.PROTOCOL]!;
+  packet.protocol = protocol;
   packet.length = outlines[row + OUTLINE.OCTETS]!;
   packet.mark = outlines[row + OUTLINE.MARK]!;
   packet.fragmentOffset = 0;
   packet.transport = TRANSPORT.WHOLE;
   packet.sourcePort = ports >>> 16;
   packet.destinationPort = ports & 0xffff;
-  packet.tcpFlags = isTcp ? tcp.flags(records.view, outlines[row + OUTLINE.INNER_TRANSPORT]!) : 0;
+  packet.tcpFlags = protocol === PROTOCOL.TCP ? tcp.flags(records.view, flagsAt) : 0;
   packet.icmpType = 0;
   packet.icmpCode = 0;
 }

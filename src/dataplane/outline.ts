@@ -1,5 +1,5 @@
 /**
- * Outline: where the headers of each row of a burst are and what the rules read of them, one line of the cache per row.
+ * Outline: where the headers of each row of a burst are and what the rules read of them, half a line of the cache per row.
  *
  * Only VXLAN frames of the plain shape have one: those of which `locate` (wire/layers.ts) says that the outer and the inner packet
  * are whole, IPv4 without options, UDP outside and TCP or UDP inside, every length in bounds. Of another frame `locate` knows what
@@ -9,33 +9,34 @@ import { BURST_CAPACITY, type RecordBurst } from '../capture/burst.ts';
 import type { Arena } from '../memory/arena.ts';
 import { LINKTYPE } from '../wire/protocol.ts';
 
-/** Words of a row: a line of the cache. */
-export const OUTLINE_WORDS = 16;
+/** Words of a row: half a line of the cache. */
+export const OUTLINE_WORDS = 8;
 
-/** Words of a row: offsets in the records' `view`, then fields of the inner packet. */
 export const OUTLINE = {
-  LINK: 0,
-  NETWORK: 1,
+  /** Offset of the frame's first octet in the records' `view`. */
+  START: 0,
+  /** Ends of the outer and of the inner datagram, in octets from there: the low and the high 16 bits. */
+  ENDS: 1,
+  /** Protocol of the inner packet, and from 8 bits up the length of its transport header; 0 for a frame of another shape. */
   TRANSPORT: 2,
-  /** One behind the outer datagram. */
-  END: 3,
-  VXLAN: 4,
-  INNER_LINK: 5,
-  INNER_NETWORK: 6,
-  INNER_TRANSPORT: 7,
-  INNER_PAYLOAD: 8,
-  /** One behind the inner datagram. */
-  INNER_END: 9,
-  /** 0 for a frame of another shape, of which nothing else is written. */
-  PROTOCOL: 10,
   /** The mark that the VTEP gives the packet. */
-  MARK: 11,
-  SOURCE: 12,
-  DESTINATION: 13,
+  MARK: 3,
+  SOURCE: 4,
+  DESTINATION: 5,
   /** Source port above, destination port below. */
-  PORTS: 14,
+  PORTS: 6,
   /** Length of the inner datagram. */
-  OCTETS: 15,
+  OCTETS: 7,
+} as const;
+
+/** Where the headers of a plain frame are, in octets from its first. */
+export const HEADER_AT = {
+  NETWORK: 14,
+  TRANSPORT: 34,
+  VXLAN: 42,
+  INNER_LINK: 50,
+  INNER_NETWORK: 64,
+  INNER_TRANSPORT: 84,
 } as const;
 
 const LINKTYPE_ETHERNET = LINKTYPE.ETHERNET;
@@ -48,12 +49,7 @@ const TCP_LENGTH = 20;
 const UDP_LENGTH = 8;
 const MARK_BITS = 0x0048ffff;
 
-const NETWORK = 14;
-const TRANSPORT = 34;
-const VXLAN = 42;
-const INNER_LINK = 50;
-const INNER_NETWORK = 64;
-const INNER_TRANSPORT = 84;
+const { NETWORK, TRANSPORT, VXLAN, INNER_NETWORK, INNER_TRANSPORT } = HEADER_AT;
 const SHORTEST = INNER_TRANSPORT + UDP_LENGTH;
 
 /** Room for the outlines of a burst: `OUTLINE_WORDS` for each of its rows. */
@@ -74,7 +70,7 @@ export function outline(
   for (let i = from; i < to; i++) {
     const plain = linkType[i] === LINKTYPE_ETHERNET && isPlain(view, at[i]!, end[i]!, vxlanPort);
     if (plain) write(outlines, i * OUTLINE_WORDS, view, at[i]!);
-    else outlines[i * OUTLINE_WORDS + OUTLINE.PROTOCOL] = 0;
+    else outlines[i * OUTLINE_WORDS + OUTLINE.TRANSPORT] = 0;
   }
 }
 
@@ -113,19 +109,11 @@ function write(outlines: Uint32Array, row: number, view: DataView, at: number): 
   const transport = at + INNER_TRANSPORT;
   const protocol = view.getUint8(network + 9);
   const octets = view.getUint16(network + 2);
+  const header = headerLength(view, transport, protocol, octets - (INNER_TRANSPORT - INNER_NETWORK));
   const tunnel = view.getInt32(at + VXLAN);
-  outlines[row + OUTLINE.LINK] = at;
-  outlines[row + OUTLINE.NETWORK] = at + NETWORK;
-  outlines[row + OUTLINE.TRANSPORT] = at + TRANSPORT;
-  outlines[row + OUTLINE.END] = at + NETWORK + view.getUint16(at + NETWORK + 2);
-  outlines[row + OUTLINE.VXLAN] = at + VXLAN;
-  outlines[row + OUTLINE.INNER_LINK] = at + INNER_LINK;
-  outlines[row + OUTLINE.INNER_NETWORK] = network;
-  outlines[row + OUTLINE.INNER_TRANSPORT] = transport;
-  outlines[row + OUTLINE.INNER_PAYLOAD] =
-    transport + headerLength(view, transport, protocol, octets - (INNER_TRANSPORT - INNER_NETWORK));
-  outlines[row + OUTLINE.INNER_END] = network + octets;
-  outlines[row + OUTLINE.PROTOCOL] = protocol;
+  outlines[row + OUTLINE.START] = at;
+  outlines[row + OUTLINE.ENDS] = NETWORK + view.getUint16(at + NETWORK + 2) + ((INNER_NETWORK + octets) << 16);
+  outlines[row + OUTLINE.TRANSPORT] = protocol | (header << 8);
   outlines[row + OUTLINE.MARK] = tunnel & (tunnel >> 31) & MARK_BITS;
   outlines[row + OUTLINE.SOURCE] = view.getUint32(network + 12);
   outlines[row + OUTLINE.DESTINATION] = view.getUint32(network + 16);

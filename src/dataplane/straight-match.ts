@@ -4,7 +4,7 @@ import type { Burst } from './burst.ts';
 import type { Cell } from './cell.ts';
 import { COUNTERS, OUTLINES } from './control-block.ts';
 import type { Dataplane } from './dataplane.ts';
-import { bindBurst, cellOfCompiled, lend, type Straight, takeBack } from './straight.ts';
+import { bindBurst, cellOfCompiled, lend, prepare, type Straight, takeBack } from './straight.ts';
 
 /** Where compiled code keeps what it knows of the rows of a burst that it matches. */
 export interface Matching {
@@ -19,15 +19,27 @@ export function matchingOf(dataplane: Dataplane, outlines: Uint32Array<ArrayBuff
   const cell = cellOfCompiled(dataplane);
   if (straight === null || cell === null || outlines.buffer !== straight.memory.buffer) return null;
   straight.frontsAfter = 0;
+  prepare(straight, cell);
   return { straight, cell, outlines };
 }
 
-/** Write the outlines of the rows of `burst`. False, and nothing done, when compiled code cannot. */
-export function outlineRows({ straight, cell, outlines }: Matching, dataplane: Dataplane, burst: Burst): boolean {
-  if (!bindBurst(straight, cell, dataplane, burst)) return false;
-  straight.control[OUTLINES] = outlines.byteOffset;
-  straight.loops.outline(straight.at, 0, burst.records.count);
-  return true;
+/**
+ * Locate whole bursts of `source` and write their outlines, up to one with rows that have none. Gives its rows, which are in `burst`; 0
+ * when no more can be located.
+ */
+export function surveyBursts(
+  { straight, cell, outlines }: Matching,
+  dataplane: Dataplane,
+  burst: Burst,
+  source: RecordSource,
+): number {
+  return (
+    source.lendTo?.(burst.records, (state) => {
+      if (!bindBurst(straight, cell, dataplane, burst)) return 0;
+      straight.control[OUTLINES] = outlines.byteOffset;
+      return straight.loops.survey(straight.at, state);
+    }) ?? 0
+  );
 }
 
 /**

@@ -236,10 +236,7 @@ export function bindTables(straight: Straight, cell: Cell, dataplane: Dataplane)
   if (connections.place.buffer !== memory.buffer || connections.indexPlace.buffer !== memory.buffer) return false;
   if (!isBound(straight, plan) && !bindPlan(straight, cell, plan)) return false;
   const isTime = plan.fronts === null && dataplane.counters.read >= straight.frontsAfter;
-  if (isTime) {
-    makeFronts(straight, cell, plan);
-    if (!bindPlan(straight, cell, plan)) return false;
-  }
+  if (isTime && !prepare(straight, cell)) return false;
   control[ENTRIES] = connections.place.offset;
   control[INDEX] = connections.indexPlace.offset;
   control[MASK] = connections.mask;
@@ -249,6 +246,14 @@ export function bindTables(straight: Straight, cell: Cell, dataplane: Dataplane)
   control[LIMIT] = connections.limit;
   control[WAYS] = plan.ways.size;
   return true;
+}
+
+/** Make the fronts of the plan of `cell`. False when something of it is, or gets, out of the arena. */
+export function prepare(straight: Straight, cell: Cell): boolean {
+  const plan = cell.arrivingPlan;
+  if (plan === null || !isWithin(straight.memory, plan)) return false;
+  if (plan.fronts === null) makeFronts(straight, cell, plan);
+  return bindPlan(straight, cell, plan);
 }
 
 /** Ways and steps that there is room for. */

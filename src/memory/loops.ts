@@ -46,6 +46,8 @@ export interface Loops {
   readonly play: (control: number, state: number) => number;
   /** Write the outlines of rows `from` to `to` (`dataplane/outline.ts`). */
   readonly outline: (control: number, from: number, to: number) => void;
+  /** Locate bursts and write their outlines, until there is one with rows that have none. Gives its rows; 0 when no more can be located. */
+  readonly survey: (control: number, state: number) => number;
   /** Match the rows of a burst, each by itself (`dataplane/match.ts`). Gives how many are left, which are listed. */
   readonly match: (control: number) => number;
   /**

@@ -21,8 +21,10 @@ import { INTERFACE_LIMIT } from './tuples.ts';
 export const FRONT_WORDS = 8;
 /** Fronts of one plan; native/layout.h has room for them. */
 const FRONTS = 2;
-/** Slots per entry. */
+/** Slots per entry, and as long as a table has no more than SPARSE_SLOTS (2 MB): each step of a search is a guess of the processor's. */
 const SLACK = 1.5;
+const SPARSE_SLACK = 6;
+const SPARSE_SLOTS = 1 << 16;
 const TAKEN = 0x80000000;
 const PROTOCOL_SHIFT = 18;
 const PROTOCOL_KEY = 0xff;
@@ -82,7 +84,7 @@ export function createFronts(plan: Plan, making: Making): Fronts {
   const tables: Front[] = [];
   let slots = 0;
   for (const [tuple, { deciding }] of chosen.entries()) {
-    const size = 2 ** Math.ceil(Math.log2(deciding.length * SLACK + 4));
+    const size = sizeFor(deciding.length);
     const what = whatOf(plan.markMasks[tuple]!, plan.restMasks[tuple]! & PROTOCOL_KEY);
     tables.push({ first: slots, mask: size - 1, source: plan.sourceMasks[tuple]!, what });
     slots += size;
@@ -100,6 +102,11 @@ export function createFronts(plan: Plan, making: Making): Fronts {
     for (const one of deciding) put(fronts, tables[tuple]!, plan, one, making.say(one.position));
   return fronts;
 }
+
+const powerAbove = (count: number): number => 2 ** Math.ceil(Math.log2(count + 4));
+
+const sizeFor = (entries: number): number =>
+  Math.max(powerAbove(entries * SLACK), Math.min(powerAbove(entries * SPARSE_SLACK), SPARSE_SLOTS));
 
 /** Give the memory of `fronts` back. */
 export function releaseFronts({ arena, words, sums }: Fronts): void {
@@ -149,13 +156,16 @@ function choose(plan: Plan, tuple: number, making: Making): Chosen {
   const end = offsets[tuple]! + (sizes[tuple]! + 1) * SLOT_WORDS;
   for (let slot = offsets[tuple]!; slot < end; slot += SLOT_WORDS) {
     if (slots[slot + 5] === 0 || !isMet(plan, tuple, slot, making)) continue;
-    const bucket = positions.subarray(slots[slot + 4], slots[slot + 5]);
-    if (bucket.every((position) => position < limit && decidesAlone(plan, position))) {
-      for (const position of bucket) {
-        if (takesNew(plan, position)) deciding.push({ slot, position });
-        else omits = true;
-      }
-    } else isWhole = false;
+    const [first, last] = [slots[slot + 4]!, slots[slot + 5]!];
+    if (positions[last - 1]! >= limit || !decideAlone(plan, first, last)) {
+      isWhole = false;
+      continue;
+    }
+    for (let at = first; at < last; at++) {
+      const position = positions[at]!;
+      if (takesNew(plan, position)) deciding.push({ slot, position });
+      else omits = true;
+    }
   }
   return { deciding, isWhole, isForAll: isWhole && !omits };
 }
@@ -167,9 +177,13 @@ function isMet({ slots, restMasks }: Plan, tuple: number, slot: number, { inInte
   return (slots[slot + 2]! & ~MARK_BITS) === 0 && isMeant(slots[slot + 1]! >>> 0);
 }
 
-function decidesAlone({ entries }: Plan, position: number): boolean {
-  const at = position * ENTRY_WORDS;
-  return entries[at]! < ACTION.COUNT && entries[at + 2] === entries[at + 3];
+/** Whether all entries of a bucket end the walk by ports and state alone. */
+function decideAlone({ entries, positions }: Plan, first: number, last: number): boolean {
+  for (let index = first; index < last; index++) {
+    const at = positions[index]! * ENTRY_WORDS;
+    if (entries[at]! >= ACTION.COUNT || entries[at + 2] !== entries[at + 3]) return false;
+  }
+  return true;
 }
 
 function takesNew({ entries }: Plan, position: number): boolean {
@@ -188,8 +202,13 @@ function put(
   const what = whatOf(slots[slot + 2]!, slots[slot + 3]! & PROTOCOL_KEY);
   let place = hashFront(source, destination, what) & mask;
   while (words[(first + place) * FRONT_WORDS + 2] !== 0) place = (place + 1) & mask;
-  const ports = entries[position * ENTRY_WORDS + 6]!;
-  words.set([source, destination, what, ports, ...said], (first + place) * FRONT_WORDS);
+  const at = (first + place) * FRONT_WORDS;
+  words[at] = source;
+  words[at + 1] = destination;
+  words[at + 2] = what;
+  words[at + 3] = entries[position * ENTRY_WORDS + 6]!;
+  words[at + 4] = said[0];
+  words[at + 5] = said[1];
   positions[first + place] = position;
 }
 
