@@ -4,7 +4,7 @@
  */
 #include "walk.h"
 
-enum { ETHERNET = 1, ETHER_TYPE_IPV4 = 0x0008, VERSION_4_IHL_5 = 0x45, FRAGMENT_BITS = 0xff3f, TCP = 6, UDP = 17 };
+enum { ETHERNET = 1, ETHER_TYPE_IPV4 = 0x0008, VERSION_4_IHL_5 = 0x45, FRAGMENT_BITS = 0xff3f, ICMP = 1, TCP = 6, UDP = 17 };
 enum { OUTER_IPV4 = 14, OUTER_UDP = 34, VXLAN = 42, INNER = 50, INNER_IPV4 = 64, INNER_TRANSPORT = 84 };
 
 /** Whether a header of 20 octets sums up. */

@@ -311,6 +311,11 @@ struct control {
   /** How many fronts there are, and a free slot of the first tuple where the first has all of it; else 0. */
   uint32_t frontCount;
   uint32_t frontMiss;
+  /** Which of how many workers this is. */
+  uint32_t share;
+  uint32_t shares;
+  /** Rows that `play` counted. */
+  uint32_t played;
 };
 
 INLINE uint32_t load32(const uint8_t *at) {

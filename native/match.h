@@ -207,6 +207,7 @@ static void siftPlain(struct control *control, struct locating *state) {
   if (sums.rows < noted) at = ring[sums.rows % WAITING].record;
   takeOn(state, &sums, at, ring[(sums.rows - 1) % WAITING].record);
   addSums(control, &sums);
+  control->played += sums.rows;
 }
 
 /**
@@ -215,6 +216,7 @@ static void siftPlain(struct control *control, struct locating *state) {
  */
 static uint32_t sift(struct control *control, struct locating *state) {
   control->judged = 0;
+  control->played = 0;
   for (;;) {
     siftPlain(control, state);
     uint32_t rows = locate(state);
@@ -223,5 +225,6 @@ static uint32_t sift(struct control *control, struct locating *state) {
     control->judged = match(control);
     if (control->judged > 0) return rows;
     count(control);
+    control->played += rows;
   }
 }

@@ -2,7 +2,7 @@
  * Play: bursts of a pcap file from octets to sums, as long as TypeScript has nothing to do for any of their rows: the loop of `play`
  * in replay/player.ts, where nobody looks on.
  */
-#include "locate.h"
+#include "share.h"
 
 /** Rows that are touched and then judged: what they lead to, and the frames themselves, fit in the first cache. */
 enum { PIECE = 32 };
@@ -33,18 +33,28 @@ INLINE int flowsHaveRoom(const struct control *control, uint32_t rows) {
 
 /**
  * Gives the rows of a burst that TypeScript has to go on with, none of them counted; 0 when there is no burst left that can be located
- * here. `control->judged` says how many rows are judged: of that burst, or of the last one.
+ * here. `control->judged` says how many rows are judged: of that burst, or of the last one. Of several workers each has its share of
+ * the rows; a burst that compiled code cannot share is left as it is, with no row judged.
  */
 static uint32_t play(struct control *control, struct locating *state) {
   control->judged = 0;
+  control->played = 0;
   for (;;) {
     uint32_t rows = locate(state);
     if (rows == 0) return 0;
+    if (control->shares > 1) {
+      uint32_t kept = keepShare(control, state, rows);
+      control->judged = 0;
+      if (kept == UNSHARED) return rows;
+      rows = kept;
+      if (rows == 0) continue;
+    }
     reset(AT(struct burst, control->burst));
     control->count = rows;
     control->judged = judge(control, rows);
     if (control->judged < rows || !flowsHaveRoom(control, rows)) return rows;
     count(control);
+    control->played += rows;
     if (control->flows != 0) tally(control);
   }
 }

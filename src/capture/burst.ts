@@ -74,3 +74,16 @@ export function dropRows(records: RecordBurst, from: number, count: number): voi
   records.offset.copyWithin(0, from, count);
   records.count = count - from;
 }
+
+/** Let row `from` become row `to`, at or before it. */
+export function moveRow(records: RecordBurst, from: number, to: number): void {
+  records.at[to] = records.at[from]!;
+  records.end[to] = records.end[from]!;
+  records.originalLength[to] = records.originalLength[from]!;
+  records.linkType[to] = records.linkType[from]!;
+  records.time[to] = records.time[from]!;
+  records.interfaceIndex[to] = records.interfaceIndex[from]!;
+  records.file[to] = records.file[from]!;
+  records.packet[to] = records.packet[from]!;
+  records.offset[to] = records.offset[from]!;
+}

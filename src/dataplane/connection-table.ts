@@ -111,6 +111,8 @@ export interface Conntrack {
   /** How often entries have moved: their places, once known, hold as long as this stays. */
   moves: number;
   refusals: number;
+  /** Expired connections that have made way. */
+  removed: number;
   /** Connections that may be remembered at most; further ones are refused. */
   readonly limit: number;
   /** When a table at its limit is next searched for expired entries, in nanoseconds of capture time. */
@@ -181,6 +183,7 @@ export function create(limit: number, arena: Arena = heap): Conntrack {
     windowsPlace: null,
     used: 0,
     refusals: 0,
+    removed: 0,
     limit: Math.min(limit, MOST_CONNECTIONS),
     searchFrom: Number.NEGATIVE_INFINITY,
     marks: new Map(),
@@ -435,6 +438,7 @@ function grow(table: Conntrack, now: number, keepRefusals: boolean): boolean {
   let living = 0;
   for (let slot = 0; slot < table.used; slot++) if (isLiving(table, slot, now)) living += 1;
   if (living >= table.limit) return false;
+  table.removed += table.used - table.refusals - living;
   const refusals = keepRefusals ? table.refusals : 0;
   const entries = living + refusals + 1;
   const capacity = capacityFor(entries);

@@ -68,3 +68,6 @@ export const FRONT_SLOTS = 70;
 export const FRONT_SUMS = 71;
 export const FRONT_COUNT = 72;
 export const FRONT_MISS = 73;
+export const SHARE = 74;
+export const SHARES = 75;
+export const PLAYED = 76;

@@ -14,7 +14,8 @@ import * as counters from './counters.ts';
 import * as fragments from './fragments.ts';
 import type { Late } from './late.ts';
 import * as logRecords from './log/records.ts';
-import { bindCell, createStraight, type Straight } from './straight.ts';
+import type { Share } from './share.ts';
+import { bindCell, bindShare, createStraight, type Straight } from './straight.ts';
 
 export interface Options {
   /** UDP port of the VTEPs. */
@@ -37,6 +38,8 @@ export interface Options {
   readonly windows?: boolean;
   /** Keep what LOG rules see; `takeLines` of `log/lines.ts` must then empty it after each burst. */
   readonly keepLogs?: boolean;
+  /** Judge only these packets, one of several workers' shares; all when left out. */
+  readonly share?: Share;
 }
 
 export interface Dataplane {
@@ -126,5 +129,6 @@ function straightOf(
   const cell = cells[judged.indexOf(1)];
   const straight = cell === undefined ? null : createStraight(options.arena);
   if (cell !== undefined && straight !== null) bindCell(straight, cell, directory, interfaces, options.vxlanPort);
+  if (options.share !== undefined && straight !== null) bindShare(straight, options.share);
   return straight;
 }

@@ -14,7 +14,7 @@
 /** Nanoseconds a datagram may stay incomplete (net.ipv4.ipfrag_time). */
 const LIFETIME = 30e9;
 /** Octets of frames that wait (net.ipv4.ipfrag_high_thresh). */
-const MEMORY_LIMIT = 4 << 20;
+export const MEMORY_LIMIT = 4 << 20;
 /** Longest IPv4 payload that a total length of 16 bits allows behind a header of 20 octets. */
 const LONGEST = 65_535 - 20;
 /** In octet 6 of the IPv4 header. */
@@ -71,11 +71,13 @@ export const ADDED = { WAITS: 0, COMPLETE: 1, DUPLICATE: 2, OVERLAP: 3, TOO_BIG:
 export interface Fragments {
   readonly queues: Map<string, Queue>;
   octets: number;
+  /** The most that ever waited at a time. */
+  peak: number;
   /** Frames of the datagram that the last `add` completed or ended, in order of arrival, the newest last. */
   ended: HeldFrame[];
 }
 
-export const create = (): Fragments => ({ queues: new Map(), octets: 0, ended: [] });
+export const create = (): Fragments => ({ queues: new Map(), octets: 0, peak: 0, ended: [] });
 
 /** Two datagrams with one key would be mixed by the kernel too. The cell stands for its one network namespace and VNI. */
 const keyOf = (frame: HeldFrame, identification: number | string): string =>
@@ -96,6 +98,7 @@ export function add(fragments: Fragments, frame: HeldFrame, identification: numb
   if (outcome === ADDED.DUPLICATE) return outcome;
   queue.frames.push(frame);
   fragments.octets += weight(frame);
+  fragments.peak = Math.max(fragments.peak, fragments.octets);
   if (outcome === ADDED.WAITS && !isComplete(queue)) return outcome;
   end(fragments, queue);
   return outcome === ADDED.WAITS ? ADDED.COMPLETE : outcome;

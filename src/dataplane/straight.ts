@@ -46,6 +46,7 @@ import {
   META,
   NOTES,
   PLAN_ENTRIES,
+  PLAYED,
   POLICY_REASON,
   POLICY_VERDICT,
   POSITIONS,
@@ -55,6 +56,8 @@ import {
   REFUSALS,
   RULES_STAY,
   SEGMENTS,
+  SHARE,
+  SHARES,
   SIGN,
   SINGLES,
   SLOTS,
@@ -80,6 +83,7 @@ import {
 } from './control-block.ts';
 import type { Counters } from './counters.ts';
 import type { Dataplane } from './dataplane.ts';
+import type { Share } from './share.ts';
 import { bindFronts, makeFronts } from './straight-fronts.ts';
 import { flagsAreValid, SEGMENT, segmentOf, TCP_TIMEOUTS, transition } from './tcp-state.ts';
 import { REASON } from './verdict.ts';
@@ -101,6 +105,8 @@ export interface Straight {
   reasonsLength: number;
   /** Packets before fronts are made: they take longer to make than a short capture takes. */
   frontsAfter: number;
+  /** Time of the last record that was located when a loop was lent a source. */
+  lastTime: number;
 }
 
 const FRONTS_AFTER = 1 << 16;
@@ -141,6 +147,7 @@ export function createStraight(arena: Arena): Straight | null {
     reasons: null,
     reasonsLength: 0,
     frontsAfter: FRONTS_AFTER,
+    lastTime: Number.NaN,
   };
 }
 
@@ -161,6 +168,12 @@ const transitions = (): number[] =>
 /** The octets of a 16-bit and a 32-bit field in network order, read by a machine that has them the other way round. */
 const swap16 = (field: number): number => ((field & 0xff) << 8) | (field >>> 8);
 const swap32 = (field: number): number => (swap16(field & 0xffff) << 16) | swap16(field >>> 16);
+
+/** Tell the compiled code which packets are this worker's. */
+export function bindShare({ control }: Straight, { number, of }: Share): void {
+  control[SHARE] = number;
+  control[SHARES] = of;
+}
 
 /** Tell the compiled code which cell it judges packets of, and which containers are there. */
 export function bindCell(
@@ -428,18 +441,24 @@ export function playBursts(dataplane: Dataplane, burst: Burst, source: RecordSou
 
 /** Let `loop` have what is in memory of `source`, and take over what it counted. Gives how many rows of the burst that is left it judged. */
 export function lend(
-  { control }: Straight,
+  straight: Straight,
   { counters }: Dataplane,
   { records }: Burst,
   source: RecordSource,
   loop: (state: number) => number,
 ): number {
-  const { packets } = source;
+  const { control, memory } = straight;
   records.count = 0;
   control[JUDGED] = -1;
-  const left = source.lendTo?.(records, loop) ?? 0;
+  control[PLAYED] = 0;
+  const left = source.lendTo?.(records, (state) => {
+    const rows = loop(state);
+    // The block begins with it (`capture/locating.ts`).
+    straight.lastTime = new Float64Array(memory.buffer, state, 1)[0]!;
+    return rows;
+  });
   if (control[JUDGED] === -1) return -1;
-  takeCounts(counters, source.packets - packets - left);
-  records.count = left;
-  return control[JUDGED];
+  takeCounts(counters, control[PLAYED]!);
+  records.count = left ?? 0;
+  return control[JUDGED]!;
 }

@@ -4,7 +4,7 @@
  * Observers see every burst after it was judged: first the rows as they stood in the capture (fragments that still wait
  * have verdict HELD), then the fragments that were decided meanwhile, as rows of a burst of their own.
  */
-import { dropRows } from '../capture/burst.ts';
+import { dropRows, type RecordBurst } from '../capture/burst.ts';
 import type { RecordSource } from '../capture/reader.ts';
 import type { Burst } from '../dataplane/burst.ts';
 import * as bursts from '../dataplane/burst.ts';
@@ -12,6 +12,7 @@ import { countRead, countVerdicts } from '../dataplane/counters.ts';
 import type { Dataplane } from '../dataplane/dataplane.ts';
 import { finish, judge } from '../dataplane/judge.ts';
 import * as late from '../dataplane/late.ts';
+import { keepShare } from '../dataplane/share.ts';
 import { countCompiled, playBursts } from '../dataplane/straight.ts';
 import { add, type FlowTable } from './flows.ts';
 import { countRows, rowsBefore, step, type Timeline } from './timeline.ts';
@@ -27,6 +28,8 @@ export interface Playback {
   backwards: number;
   /** What ended the capture early; null when it was read to its end. */
   damage: Error | null;
+  /** Packets that were read when one came that cannot be given to one worker; what was judged then means nothing. Else null. */
+  indivisible: number | null;
 }
 
 /** Whether to stop; asked once per burst, or where compiled code plays bursts by itself once per chunk of the capture. */
@@ -40,6 +43,8 @@ export interface PlayOptions {
   readonly flows?: FlowTable | null;
   readonly stop?: Stop;
   readonly plan?: Plan | null;
+  /** The packet that is played last, counted from 1 over the whole source; asked as often as `stop`. None when left out. */
+  readonly until?: () => number;
 }
 
 /**
@@ -50,11 +55,11 @@ export async function play(
   source: RecordSource,
   dataplane: Dataplane,
   observers: readonly Observer[],
-  { flows = null, stop = () => false, plan = null }: PlayOptions = {},
+  { flows = null, stop = () => false, plan = null, until = () => Number.POSITIVE_INFINITY }: PlayOptions = {},
 ): Promise<Playback> {
   const burst = bursts.create(undefined, dataplane.options.arena);
   const lateBurst = bursts.create();
-  const playback: Playback = { first: Number.NaN, last: Number.NaN, backwards: 0, damage: null };
+  const playback: Playback = { first: Number.NaN, last: Number.NaN, backwards: 0, damage: null, indivisible: null };
   let timeline: Timeline | null = null;
   const observe = async (seen: Burst): Promise<void> => {
     if (flows !== null) add(flows, seen);
@@ -76,7 +81,6 @@ export async function play(
       countRead(dataplane.counters, burst);
       countVerdicts(dataplane.counters, burst, false);
     }
-    followTime(playback, burst);
     if (timeline !== null) countRows(timeline, dataplane, burst);
     await observe(burst);
     if (dataplane.late.length > 0) await observeLate();
@@ -97,14 +101,27 @@ export async function play(
   };
   // Nobody looks at bursts, and no rules change between them: then compiled code may play them by itself.
   const isAlone = observers.length === 0 && plan === null;
+  const { records } = burst;
+  const { share = null } = dataplane.options;
   try {
     while (!stop()) {
-      burst.records.count = 0;
-      const judged = isAlone ? playAhead(playback, dataplane, burst, source, flows) : 0;
-      if (burst.records.count === 0 && source.fill(burst.records) === 0) {
-        if (await source.refill()) continue;
+      const last = until();
+      if (source.packets >= last) break;
+      records.count = 0;
+      const judged = isAlone && last === Number.POSITIVE_INFINITY ? playAhead(playback, dataplane, burst, source, flows) : 0;
+      if (records.count === 0) {
+        if (source.fill(records) === 0) {
+          if (await source.refill()) continue;
+          break;
+        }
+        records.count -= Math.max(source.packets - last, 0);
+        followTime(playback, records);
+      }
+      if (share !== null && judged === 0 && !keepShare(dataplane, records, share)) {
+        playback.indivisible = source.packets;
         break;
       }
+      if (records.count === 0) continue;
       if (plan === null) await judgeBurst(judged);
       else await judgeInParts(plan);
     }
@@ -130,15 +147,13 @@ function playAhead(
 ): number {
   const { records } = burst;
   const judged = playBursts(dataplane, burst, source, flows);
-  if (judged <= 0) return 0;
-  if (records.count > 0) return judged;
-  // The last burst is still there: compiled code goes no further than where time goes forward.
-  playback.last = records.time[judged - 1]!;
-  return 0;
+  if (judged < 0) return 0;
+  // Compiled code goes no further than where time goes forward, and begins behind the first packet.
+  playback.last = dataplane.straight!.lastTime;
+  return records.count > 0 ? judged : 0;
 }
 
-function followTime(playback: Playback, burst: Burst): void {
-  const { count, time } = burst.records;
+function followTime(playback: Playback, { count, time }: RecordBurst): void {
   let last = Number.isNaN(playback.last) ? time[0]! : playback.last;
   if (Number.isNaN(playback.first)) playback.first = last;
   for (let i = 0; i < count; i++) {
