@@ -26,6 +26,7 @@ export { plan } from './foundation/plan.ts';
 export { readFoundation } from './foundation/read.ts';
 export { type Arena, heap, reserve } from './memory/arena.ts';
 export { createEnds } from './replay/ends.ts';
+export { type FlowSums, flowSums } from './replay/flow-sums.ts';
 export {
   add as addFlows,
   create as createFlows,

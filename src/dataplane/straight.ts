@@ -458,7 +458,7 @@ export function lend(
     return rows;
   });
   if (control[JUDGED] === -1) return -1;
-  takeCounts(counters, control[PLAYED]!);
+  takeCounts(counters, control[PLAYED]);
   records.count = left ?? 0;
-  return control[JUDGED]!;
+  return control[JUDGED];
 }

@@ -49,7 +49,7 @@ export interface Flow {
 /** A row is 64 octets: eight words of key and context, four doubles of sums; one cache line. */
 const WORDS = 16;
 const DOUBLES = WORDS / 2;
-const LIMIT = 65_536;
+export const LIMIT = 65_536;
 const ICMP = 1;
 const ICMP_ECHO = 8;
 
@@ -320,16 +320,17 @@ export function list(table: FlowTable): Flow[] {
   const flows: Flow[] = [];
   for (let row = 0; row <= table.mask; row++)
     if (table.words[row * WORDS + KIND_VERDICT] !== 0) flows.push(read(table, row));
-  return flows.sort(
-    (a, b) =>
-      b.packets - a.packets ||
-      a.firstFile - b.firstFile ||
-      a.firstPacket - b.firstPacket ||
-      a.verdict - b.verdict ||
-      a.source - b.source ||
-      a.destination - b.destination,
-  );
+  return flows.sort(inOrder);
 }
+
+/** The order of rows, for `sort`. */
+export const inOrder = (a: Flow, b: Flow): number =>
+  b.packets - a.packets ||
+  a.firstFile - b.firstFile ||
+  a.firstPacket - b.firstPacket ||
+  a.verdict - b.verdict ||
+  a.source - b.source ||
+  a.destination - b.destination;
 
 function read(table: FlowTable, row: number): Flow {
   const word = (index: number): number => table.words[row * WORDS + index]!;

@@ -108,7 +108,8 @@ export async function play(
       const last = until();
       if (source.packets >= last) break;
       records.count = 0;
-      const judged = isAlone && last === Number.POSITIVE_INFINITY ? playAhead(playback, dataplane, burst, source, flows) : 0;
+      const judged =
+        isAlone && last === Number.POSITIVE_INFINITY ? playAhead(playback, dataplane, burst, source, flows) : 0;
       if (records.count === 0) {
         if (source.fill(records) === 0) {
           if (await source.refill()) continue;

@@ -8,7 +8,8 @@ import { REASONS, VERDICT, VERDICT_NAMES } from '../dataplane/verdict.ts';
 import type { Foundation } from '../foundation/model.ts';
 import { formatIpv4 } from '../wire/address.ts';
 import { PROTOCOL } from '../wire/protocol.ts';
-import { END, type Flow, type FlowTable, list } from './flows.ts';
+import type { FlowSums } from './flow-sums.ts';
+import { END, type Flow } from './flows.ts';
 
 /** One end of a flow, named. */
 export interface End {
@@ -76,9 +77,9 @@ const isDenied = (verdict: number): boolean =>
  * Sum up what `dataplane` counted and `flows` collected, where packets were added up by flow. `backwards` is the player's count of
  * packets out of time.
  */
-export function summarise(dataplane: Dataplane, flows: FlowTable | null, backwards: number): Summary {
+export function summarise(dataplane: Dataplane, flows: FlowSums | null, backwards: number): Summary {
   const { counters, directory } = dataplane;
-  const named = (flows === null ? [] : list(flows)).map((flow) => ({
+  const named = (flows?.flows ?? []).map((flow) => ({
     flow,
     named: nameFlow(directory.foundation, flow),
   }));

@@ -1,19 +1,11 @@
 /** `tagplane replay`: what happens to the packets of a capture, and which rule decided. */
 import { Command, InvalidArgumentError } from 'commander';
-import { openSource } from '../../capture/file.ts';
-import { merge } from '../../capture/merge.ts';
-import { type CaptureReader, open, type RecordSource } from '../../capture/reader.ts';
 import type { Dataplane } from '../../dataplane/dataplane.ts';
-import { createDataplane } from '../../dataplane/setup.ts';
-import { type Arena, heap, reserve } from '../../memory/arena.ts';
-import { createEnds } from '../../replay/ends.ts';
-import * as flows from '../../replay/flows.ts';
-import { type Playback, play } from '../../replay/player.ts';
+import type { Playback } from '../../replay/player.ts';
 import { type Summary, summarise } from '../../replay/summary.ts';
 import { changesOf, type Timeline, windowsOf } from '../../replay/timeline.ts';
 import { describeError, EXIT, exitCodeOf, UsageError } from '../exit.ts';
-import { endBySignal, interruptible, watchForInterruption } from '../interruption.ts';
-import { chooseLoops } from '../loops.ts';
+import { endBySignal } from '../interruption.ts';
 import {
   addSourceOptions,
   loadSources,
@@ -23,12 +15,14 @@ import {
 } from '../sources/options.ts';
 import { styleFor } from '../style.ts';
 import { printable } from '../text.ts';
-import { addControlOptions, type ControlOptions, loadControl } from './control.ts';
+import { addControlOptions, type Control, type ControlOptions, loadControl } from './control.ts';
 import { failOnWords, isContradiction } from './fail-on.ts';
 import { wantsLogs } from './log-outputs.ts';
-import type { Inputs } from './output.ts';
-import { openOutputs } from './outputs.ts';
+import type { OutputOptions } from './output.ts';
+import type { Task } from './prepare.ts';
 import { report } from './report.ts';
+import { type Refused, type Replayed, run } from './run.ts';
+import { whyAlone, workersOf } from './team.ts';
 import { describeRule, SCHEMA_VERSION } from './verdict-lines.ts';
 
 interface ReplayOptions extends SourceOptions, ControlOptions {
@@ -50,6 +44,7 @@ interface ReplayOptions extends SourceOptions, ControlOptions {
   readonly mtu?: readonly string[];
   readonly failOn?: readonly string[];
   readonly quiet?: boolean;
+  readonly workers: number;
 }
 
 const REPORT_WIDTH = 80;
@@ -96,6 +91,12 @@ export function replayCommand(): Command {
       'follow TCP sequence numbers and SCTP as a cell does; slower, and packets missing in the capture make others INVALID',
     )
     .option('--connections <number>', 'most connections to remember', wholeNumber, DEFAULT_CONNECTIONS)
+    .option(
+      '--workers <number>',
+      'judge by as many threads, each its share of the connections; "all": one a processor',
+      wholeNumber,
+      1,
+    )
     .option('--top <number>', 'rows of the tables, or "all"', wholeNumber, DEFAULT_TOP)
     .option(
       '--fail-on <verdicts>',
@@ -123,33 +124,6 @@ A frame to a known cell is judged by that cell. A frame from a known cell feeds 
 connection tracking, so that replies are known. docs/replay.md explains verdicts and reasons.
 With --at or --tap, packets run through emulated cells: docs/journeys.md.`;
 
-/** Address space for everything that grows with the capture; only what is used of it takes memory. */
-const ARENA_LIMIT = 2 ** 31;
-
-/** The captures, opened, as one source of records. */
-interface Opened {
-  readonly source: RecordSource;
-  readonly readers: readonly CaptureReader[];
-}
-
-async function openCaptures(paths: readonly string[], arena: Arena): Promise<Opened> {
-  const readers: CaptureReader[] = [];
-  for (const [file, path] of paths.entries()) readers.push(await open(await openSource(path), { file, arena }));
-  return { source: readers.length === 1 ? readers[0]! : await merge(readers, arena), readers };
-}
-
-function inputsOf({ source, readers }: Opened, paths: readonly string[]): Inputs {
-  return {
-    files: paths,
-    epochNanoseconds: () => source.epochNanoseconds,
-    describe: (file, index) => {
-      const described = readers[file]?.interfaces[index];
-      const name = described?.name ?? `interface ${index}`;
-      return { name: paths.length > 1 ? `${paths[file]}: ${name}` : name, snapLength: described?.snapLength ?? 0 };
-    },
-  };
-}
-
 async function replay(paths: readonly string[], options: ReplayOptions): Promise<void> {
   if (paths.length === 0 && options.at === undefined)
     throw new UsageError('no capture: name one, or use --at TAP=FILE');
@@ -166,71 +140,63 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     throw new UsageError(`--fail-on ${contradiction} needs emulated cells: use it with --at or --tap`);
   if (options.mtu !== undefined) throw new UsageError('--mtu is of emulated cells: use it with --at or --tap');
   const control = await loadControl(options, sources);
-  const arena = reserve(ARENA_LIMIT, chooseLoops(process.env)) ?? heap;
-  const dataplane = createDataplane(sources.foundation, sources.rules, {
-    vxlanPort: sources.foundation.overlay.port,
-    strictChecksums: options.strictChecksums === true,
-    windows: options.tcpWindows === true,
-    connectionLimit: options.connections,
-    judged: sources.cells,
-    arena,
-    keepLogs: wantsLogs(options),
-  });
-  const opened = await openCaptures(paths, arena);
-  const outputs = await openOutputs(
-    {
-      verdicts: options.verdicts,
-      write: options.write,
-      split: options.split,
-      kernLog: options.kernLog,
-      iptablesLog: options.iptablesLog,
-      saveCounters: options.saveCounters,
-      ndjson: options.ndjson === true,
-    },
-    dataplane,
-    inputsOf(opened, paths),
-  );
   const reports = options.ndjson !== true && options.quiet !== true;
-  // Flows are in the report alone: without one, packets need not be added up by flow.
-  const table = reports ? flows.create(createEnds(dataplane.directory), dataplane.straight, dataplane.cells) : null;
-  const interruption = watchForInterruption();
-  const began = process.hrtime.bigint();
-  let playback: Playback;
-  try {
-    playback = await play(interruptible(opened.source, interruption), dataplane, outputs.observers, {
-      flows: table,
-      stop: () => interruption.code !== 0,
-      plan: control.plan,
-    });
-    if (playback.damage !== null && exitCodeOf(playback.damage) !== EXIT.INPUT) throw playback.damage;
-    await outputs.finish();
-  } catch (error) {
-    await outputs.abort();
-    throw error;
-  } finally {
-    await opened.source.close();
-    interruption.end();
+  const task: Task = {
+    captures: paths,
+    sources,
+    strictChecksums: options.strictChecksums === true,
+    tcpWindows: options.tcpWindows === true,
+    connections: options.connections,
+    keepLogs: wantsLogs(options),
+    // Flows are in the report alone: without one, packets need not be added up by flow.
+    flows: reports,
+  };
+  const done = await runTask(task, options, control);
+  const { interruption } = done;
+  if ('why' in done) {
+    process.exitCode = interruption.code;
+    endBySignal(interruption);
+    return;
   }
-  const elapsed = Number(process.hrtime.bigint() - began);
-  const summary = summarise(dataplane, table, playback.backwards);
+  const { dataplane, playback, elapsed, epoch } = done;
+  const summary = summarise(dataplane, done.flows, playback.backwards);
   if (reports) {
-    printReport(
-      {
-        summary,
-        dataplane,
-        playback,
-        sources,
-        elapsed,
-        epoch: opened.source.epochNanoseconds,
-        timeline: control.timeline,
-      },
-      paths,
-      options,
-    );
+    printReport({ summary, dataplane, playback, sources, elapsed, epoch, timeline: control.timeline }, paths, options);
   }
   process.exitCode = exitCode(summary, playback, options, interruption.code);
   endBySignal(interruption);
 }
+
+/** Replay by as many workers as are asked for, or by one where several would not do. */
+async function runTask(task: Task, options: ReplayOptions, control: Control): Promise<Replayed | Refused> {
+  const outputs: OutputOptions = {
+    verdicts: options.verdicts,
+    write: options.write,
+    split: options.split,
+    kernLog: options.kernLog,
+    iptablesLog: options.iptablesLog,
+    saveCounters: options.saveCounters,
+    ndjson: options.ndjson === true,
+  };
+  const workers = workersOf(options.workers);
+  if (workers === 1) return run(task, outputs, control, 1);
+  const { verdicts, write, split, kernLog, iptablesLog, saveCounters, ndjson } = outputs;
+  const eachPacket = ndjson || [verdicts, write, split, kernLog, iptablesLog].some((path) => path !== undefined);
+  const counters = saveCounters !== undefined;
+  const why = whyAlone(task, { eachPacket, counters, changes: control.plan !== null });
+  if (why === null) {
+    const done = await run(task, outputs, control, workers);
+    if (!('why' in done)) return done;
+    sayAlone(done.why);
+    if (done.interruption.code !== 0) return done;
+  } else {
+    sayAlone(why);
+  }
+  return run(task, outputs, control, 1);
+}
+
+const sayAlone = (why: string): void =>
+  void process.stderr.write(`tagplane: one worker judges all packets: ${printable(why)}\n`);
 
 /** Options that speak of what replay without emulated cells writes. */
 const NOT_WITH_JOURNEYS = ['verdicts', 'write', 'split', 'policiesAt', 'asgsAt', 'agentRestartAt'] as const;
@@ -276,7 +242,7 @@ function exitCode(summary: Summary, playback: Playback, options: ReplayOptions, 
   return found ? EXIT.FINDINGS : EXIT.DONE;
 }
 
-interface Replayed {
+interface Reported {
   readonly summary: Summary;
   readonly dataplane: Dataplane;
   readonly playback: Playback;
@@ -292,7 +258,7 @@ function ruleOf(dataplane: Dataplane, { cell, rule }: Summary['flows'][number]):
   return judging === undefined || rule === null ? null : describeRule(judging.known[rule]!);
 }
 
-function printReport(replayed: Replayed, paths: readonly string[], options: ReplayOptions): void {
+function printReport(replayed: Reported, paths: readonly string[], options: ReplayOptions): void {
   const { summary, dataplane, playback, sources, elapsed, epoch, timeline } = replayed;
   if (options.json === true) {
     const ruled = (flows: Summary['flows']): object[] =>

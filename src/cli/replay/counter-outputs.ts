@@ -39,7 +39,7 @@ export function openCounterOutputs(
 function counterOutput(path: string, cell: Cell, others: OtherTables, inputs: readonly string[]): Output {
   const writer = textWriter(openSink(path, { inputs }));
   return {
-    observe: () => undefined,
+    observe: null,
     finish: () => {
       const tables = [...others(cell).map((one) => countedTable(one)), countedTable(cell.filter, cell.earlier)];
       writer.write(printSave({ tables }, { counters: true }));

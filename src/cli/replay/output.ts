@@ -22,7 +22,8 @@ export interface Inputs {
 }
 
 export interface Output {
-  readonly observe: Observer;
+  /** Null for what looks at sums alone. */
+  readonly observe: Observer | null;
   /** Put it under its final name. */
   readonly finish: () => Promise<void>;
   /** Leave nothing behind. */

@@ -39,7 +39,7 @@ export async function openOutputs(options: OutputOptions, dataplane: Dataplane, 
     throw error;
   }
   return {
-    observers: outputs.map(({ observe }) => observe),
+    observers: outputs.flatMap(({ observe }) => observe ?? []),
     finish: async () => {
       for (const output of outputs) await output.finish();
     },
