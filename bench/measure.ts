@@ -1,10 +1,10 @@
 /** What a benchmark that runs in a process of its own measures itself with. */
 import { readFileSync } from 'node:fs';
 
-/** CPU time of this thread (the first of the process), where Linux tells it; else NaN. */
+/** CPU time of this thread, where Linux tells it; else NaN. */
 export function threadNanoseconds(): number {
   try {
-    return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[0]);
+    return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[0]);
   } catch {
     return Number.NaN;
   }

@@ -11,8 +11,8 @@ export interface Interruption {
   end: () => void;
 }
 
-/** `source`, which is at its end once a signal has come, even while a pipe has nothing to give. */
-export const interruptible = (source: RecordSource, interruption: Interruption): RecordSource => ({
+/** `source`, read with `refill` in place of its own. */
+const withRefill = (source: RecordSource, refill: () => Promise<boolean>): RecordSource => ({
   get epochNanoseconds() {
     return source.epochNanoseconds;
   },
@@ -21,13 +21,33 @@ export const interruptible = (source: RecordSource, interruption: Interruption):
   },
   fill: (burst) => source.fill(burst),
   lendTo: source.lendTo,
-  refill: () =>
-    new Promise((resolve, reject) => {
-      interruption.wake = () => resolve(false);
-      source.refill().then(resolve, reject);
-    }),
+  refill,
   close: () => source.close(),
 });
+
+/**
+ * `source`, which gives way for a moment whenever it reads on: a file never has to be waited for, and a signal comes only to a program
+ * that waits.
+ */
+export const giving = (source: RecordSource): RecordSource =>
+  withRefill(source, async () => {
+    const going = await source.refill();
+    await new Promise((resolve) => void setImmediate(resolve));
+    return going;
+  });
+
+/** `source`, which gives way, and is at its end once a signal has come, even while a pipe has nothing to give. */
+export function interruptible(source: RecordSource, interruption: Interruption): RecordSource {
+  const { refill } = giving(source);
+  return withRefill(
+    source,
+    () =>
+      new Promise((resolve, reject) => {
+        interruption.wake = () => resolve(false);
+        refill().then(resolve, reject);
+      }),
+  );
+}
 
 /** Watch for signals until `end` is called; a second signal ends the program at once. */
 export function watchForInterruption(): Interruption {

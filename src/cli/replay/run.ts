@@ -4,7 +4,7 @@ import { type FlowSums, flowSums } from '../../replay/flow-sums.ts';
 import { flowsOf, join, objection, partOf } from '../../replay/join.ts';
 import { type Playback, play } from '../../replay/player.ts';
 import { EXIT, exitCodeOf } from '../exit.ts';
-import { type Interruption, interruptible, watchForInterruption } from '../interruption.ts';
+import { giving, type Interruption, interruptible, watchForInterruption } from '../interruption.ts';
 import type { Control } from './control.ts';
 import type { OutputOptions } from './output.ts';
 import { type Outputs, openOutputs } from './outputs.ts';
@@ -103,7 +103,7 @@ async function playTogether(
 ): Promise<Played | string> {
   interruption.wake = team.stop;
   if (interruption.code !== 0) team.stop();
-  const playback = await play(source, dataplane, [], {
+  const playback = await play(giving(source), dataplane, [], {
     flows: table,
     stop: team.hasFailed,
     until: () => team.rendezvous.until(source.packets),
