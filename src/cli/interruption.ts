@@ -38,13 +38,13 @@ export const giving = (source: RecordSource): RecordSource =>
 
 /** `source`, which gives way, and is at its end once a signal has come, even while a pipe has nothing to give. */
 export function interruptible(source: RecordSource, interruption: Interruption): RecordSource {
-  const { refill } = giving(source);
+  const given = giving(source);
   return withRefill(
-    source,
+    given,
     () =>
       new Promise((resolve, reject) => {
         interruption.wake = () => resolve(false);
-        refill().then(resolve, reject);
+        given.refill().then(resolve, reject);
       }),
   );
 }
