@@ -316,6 +316,8 @@ struct control {
   uint32_t shares;
   /** Rows that `play` counted. */
   uint32_t played;
+  /** Number of the judged cell, which `meta` has as well, in its zone. */
+  uint32_t cell;
 };
 
 INLINE uint32_t load32(const uint8_t *at) {

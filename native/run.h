@@ -264,7 +264,7 @@ INLINE int judgeRow(struct control *control, const struct records *records, stru
   burst->note[i] = tracked.note;
   burst->sourcePort[i] = packet.ports >> 16;
   burst->destinationPort[i] = packet.ports;
-  burst->cell[i] = control->meta >> 16 & 0x7fff;
+  burst->cell[i] = control->cell;
   burst->source[i] = packet.source;
   burst->destination[i] = packet.destination;
   burst->rule[i] = answer.rule;

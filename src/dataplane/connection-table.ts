@@ -30,7 +30,7 @@ export const ENTRY_WINDOW_WORDS = 16;
 const FIRST = 0;
 const SECOND = 1;
 const PORTS = 2;
-/** In use (bit 31), cell (bits 16 to 30), protocol (8 to 15), ICMP query class (0 to 7). */
+/** In use (bit 31), zone and cell (bits 16 to 30), protocol (8 to 15), ICMP query class (0 to 7). */
 const META = 3;
 export const STATE = 4;
 /** UDP: from when on the exchange counts as a stream, in milliseconds of capture time. */
@@ -50,6 +50,8 @@ export const RULE = 11;
 export const BACK = 4;
 /** `times[EXPIRES]` of an entry that is no connection. */
 const NEVER = Number.NEGATIVE_INFINITY;
+/** Before every packet. */
+const LONG_AGO = -Number.MAX_VALUE;
 /** Refusals are not remembered in a table that has grown beyond this. */
 const REFUSAL_LIMIT = 1 << 17;
 
@@ -86,6 +88,9 @@ const INDEX_FACTOR = 2;
 /** A word of the index: 0 for a free place, else bits of the hash above the entry's number plus 1. */
 const INDEX_HASH = 0xff000000 | 0;
 const INDEX_NUMBER = 0x00ffffff;
+/** Numbers of cells that there are, those of all zones together. */
+const MOST_CELLS = 0x8000;
+
 /** Connections that a table may have at most, so that with the refusals all have a number. */
 const MOST_CONNECTIONS = 12 << 20;
 
@@ -117,6 +122,9 @@ export interface Conntrack {
   readonly limit: number;
   /** When a table at its limit is next searched for expired entries, in nanoseconds of capture time. */
   searchFrom: number;
+  /** Cells that there are, and the number of the first of them in the zone that packets are looked up in (`enterZone`). */
+  cells: number;
+  zone: number;
   /** Marks of connections that have one, by key. */
   readonly marks: Map<string, number>;
 
@@ -184,6 +192,8 @@ export function create(limit: number, arena: Arena = heap): Conntrack {
     used: 0,
     refusals: 0,
     removed: 0,
+    cells: MOST_CELLS,
+    zone: 0,
     limit: Math.min(limit, MOST_CONNECTIONS),
     searchFrom: Number.NEGATIVE_INFINITY,
     marks: new Map(),
@@ -272,7 +282,7 @@ export function keyOf(
   table.first = (source ^ exchange) | 0;
   table.second = (destination ^ exchange) | 0;
   table.ports = ports ^ ((ports ^ ((ports << 16) | (ports >>> 16))) & mix);
-  table.meta = 0x80000000 | (cell << 16) | (protocol << 8);
+  table.meta = 0x80000000 | ((table.zone + cell) << 16) | (protocol << 8);
   table.swapped = swapped;
   return swapped;
 }
@@ -304,7 +314,7 @@ export function queryKeyOf(
   table.first = (reply === 1 ? destination : source) | 0;
   table.second = (reply === 1 ? source : destination) | 0;
   table.ports = (code << 16) | identifier;
-  table.meta = 0x80000000 | (cell << 16) | (ICMP << 8) | QUERY_CLASS[type]!;
+  table.meta = 0x80000000 | ((table.zone + cell) << 16) | (ICMP << 8) | QUERY_CLASS[type]!;
   return 0;
 }
 
@@ -377,9 +387,9 @@ export function refuse(table: Conntrack, now: number): number {
  * Forget what the rules of the cell numbered `cell` said, and whose sums it went to, because they are about to change.
  * Connections stay.
  */
-export function forget({ words, used }: Conntrack, cell: number): void {
+export function forget({ words, used, cells }: Conntrack, cell: number): void {
   for (let at = 0; at < used * ENTRY_WORDS; at += ENTRY_WORDS) {
-    if (((words[at + META]! >>> 16) & 0x7fff) !== cell) continue;
+    if (((words[at + META]! >>> 16) & (MOST_CELLS - 1)) % cells !== cell) continue;
     words[at + SAID] = 0;
     words[at + TALLY] = 0;
     words[at + SAID + BACK] = 0;
@@ -513,4 +523,23 @@ const markKey = (table: Conntrack): string => `${table.first}/${table.second}/${
 export function setConnectionMark(table: Conntrack, value: number): void {
   if (value === 0) table.marks.delete(markKey(table));
   else table.marks.set(markKey(table), value);
+}
+
+/**
+ * Look packets up in zone `zone` from now on, of a table for `cells` cells. Connections of one zone are unknown in all others, as with
+ * `-j CT --zone` of iptables. Zones come again when all were used; what is known in this one is forgotten then.
+ */
+export function enterZone(table: Conntrack, zone: number, cells: number): void {
+  const zones = Math.floor(MOST_CELLS / cells);
+  table.cells = cells;
+  table.zone = (zone % zones) * cells;
+  if (zone >= zones) expireZone(table);
+}
+
+function expireZone({ words, times, used, zone, cells, marks }: Conntrack): void {
+  for (let at = 0; at < used * ENTRY_WORDS; at += ENTRY_WORDS) {
+    const cell = ((words[at + META]! >>> 16) & (MOST_CELLS - 1)) - zone;
+    if (cell >= 0 && cell < cells && times[at / 2 + EXPIRES] !== NEVER) times[at / 2 + EXPIRES] = LONG_AGO;
+  }
+  marks.clear();
 }

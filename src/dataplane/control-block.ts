@@ -71,3 +71,4 @@ export const FRONT_MISS = 73;
 export const SHARE = 74;
 export const SHARES = 75;
 export const PLAYED = 76;
+export const CELL = 77;

@@ -18,6 +18,7 @@ import type { Cell } from './cell.ts';
 import {
   BURST,
   CAPACITY,
+  CELL,
   CONTAINERS,
   CONTAINERS_MASK,
   CONTROL_WORDS,
@@ -169,6 +170,11 @@ const transitions = (): number[] =>
 const swap16 = (field: number): number => ((field & 0xff) << 8) | (field >>> 8);
 const swap32 = (field: number): number => (swap16(field & 0xffff) << 16) | swap16(field >>> 16);
 
+/** Tell the compiled code in which zone connections are: `zone` is what the table calls it. */
+export function bindZone({ control }: Straight, zone: number): void {
+  control[META] = 0x80000000 | ((zone + control[CELL]!) << 16);
+}
+
 /** Tell the compiled code which packets are this worker's. */
 export function bindShare({ control }: Straight, { number, of }: Share): void {
   control[SHARE] = number;
@@ -191,7 +197,8 @@ export function bindCell(
   control[MAC_FIRST] = swap32(cell.vtepMacHigh);
   control[MAC_LAST] = swap16(cell.vtepMacLow);
   control[VNI] = swap32(cell.vni << 8);
-  control[META] = 0x80000000 | (cell.index << 16);
+  control[CELL] = cell.index;
+  bindZone(straight, 0);
   control[VTEP_INTERFACE] = cell.vtepInterface;
   const containers = directory.instances.map((instance, index) => ({ instance, index }));
   const table = bindPairs(

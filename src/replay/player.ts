@@ -15,6 +15,7 @@ import * as late from '../dataplane/late.ts';
 import { keepShare } from '../dataplane/share.ts';
 import { countCompiled, playBursts } from '../dataplane/straight.ts';
 import { add, type FlowTable } from './flows.ts';
+import type { Gate } from './pacing.ts';
 import { countRows, rowsBefore, step, type Timeline } from './timeline.ts';
 
 /** Looks at a judged burst before the next one takes its place; a promise is awaited. */
@@ -43,6 +44,8 @@ export interface PlayOptions {
   readonly flows?: FlowTable | null;
   readonly stop?: Stop;
   readonly plan?: Plan | null;
+  /** Lets packets go; without one they go as fast as they can. */
+  readonly gate?: Gate | null;
   /** The packet that is played last, counted from 1 over the whole source; asked as often as `stop`. None when left out. */
   readonly until?: () => number;
 }
@@ -55,10 +58,17 @@ export async function play(
   source: RecordSource,
   dataplane: Dataplane,
   observers: readonly Observer[],
-  { flows = null, stop = () => false, plan = null, until = () => Number.POSITIVE_INFINITY }: PlayOptions = {},
+  {
+    flows = null,
+    stop = () => false,
+    plan = null,
+    gate = null,
+    until = () => Number.POSITIVE_INFINITY,
+  }: PlayOptions = {},
 ): Promise<Playback> {
   const burst = bursts.create(undefined, dataplane.options.arena);
   const lateBurst = bursts.create();
+  const { records } = burst;
   const playback: Playback = { first: Number.NaN, last: Number.NaN, backwards: 0, damage: null, indivisible: null };
   let timeline: Timeline | null = null;
   const observe = async (seen: Burst): Promise<void> => {
@@ -87,7 +97,6 @@ export async function play(
   };
   // A burst ends where a change is due: whoever looks at it finds the rules that judged all of it.
   const judgeInParts = async (planned: Plan): Promise<void> => {
-    const { records } = burst;
     timeline ??= planned(records.time[0]!, source.epochNanoseconds);
     for (;;) {
       const { count } = records;
@@ -99,9 +108,23 @@ export async function play(
       step(timeline, dataplane);
     }
   };
-  // Nobody looks at bursts, and no rules change between them: then compiled code may play them by itself.
-  const isAlone = observers.length === 0 && plan === null;
-  const { records } = burst;
+  const judgeAll = (judged: number): Promise<void> => (plan === null ? judgeBurst(judged) : judgeInParts(plan));
+  // What was not let go when the replay stops was never there.
+  const judgeReleased = async (opened: Gate): Promise<void> => {
+    for (let left = records.count; left > 0; records.count = left) {
+      const released = opened.release(records);
+      if (released > 0) {
+        records.count = released;
+        followTime(playback, records);
+        await judgeAll(0);
+        dropRows(records, released, left);
+        left -= released;
+      } else if (stop()) return;
+      else await opened.wait();
+    }
+  };
+  // Nobody looks at bursts, nothing holds packets back, and no rules change between them: then compiled code may play them by itself.
+  const isAlone = observers.length === 0 && plan === null && gate === null;
   const { share = null } = dataplane.options;
   try {
     while (!stop()) {
@@ -116,15 +139,14 @@ export async function play(
           break;
         }
         records.count -= Math.max(source.packets - last, 0);
-        followTime(playback, records);
+        if (gate === null) followTime(playback, records);
       }
       if (share !== null && judged === 0 && !keepShare(dataplane, records, share)) {
         playback.indivisible = source.packets;
         break;
       }
       if (records.count === 0) continue;
-      if (plan === null) await judgeBurst(judged);
-      else await judgeInParts(plan);
+      await (gate === null ? judgeAll(judged) : judgeReleased(gate));
     }
   } catch (error) {
     if (!(error instanceof Error)) throw error;

@@ -1,6 +1,7 @@
 /** `tagplane replay`: what happens to the packets of a capture, and which rule decided. */
 import { Command, InvalidArgumentError } from 'commander';
 import type { Dataplane } from '../../dataplane/dataplane.ts';
+import { BY, type Pacing } from '../../replay/pacing.ts';
 import type { Playback } from '../../replay/player.ts';
 import { type Summary, summarise } from '../../replay/summary.ts';
 import { changesOf, type Timeline, windowsOf } from '../../replay/timeline.ts';
@@ -19,13 +20,14 @@ import { addControlOptions, type Control, type ControlOptions, loadControl } fro
 import { failOnWords, isContradiction } from './fail-on.ts';
 import { wantsLogs } from './log-outputs.ts';
 import type { OutputOptions } from './output.ts';
+import { addPaceOptions, type PaceOptions, tempoOf } from './pace.ts';
 import type { Task } from './prepare.ts';
 import { report } from './report.ts';
 import { type Refused, type Replayed, run } from './run.ts';
-import { whyAlone, workersOf } from './team.ts';
+import { isFile, whyAlone, workersOf } from './team.ts';
 import { describeRule, SCHEMA_VERSION } from './verdict-lines.ts';
 
-interface ReplayOptions extends SourceOptions, ControlOptions {
+interface ReplayOptions extends SourceOptions, ControlOptions, PaceOptions {
   readonly json?: boolean;
   readonly ndjson?: boolean;
   readonly verdicts?: string;
@@ -104,7 +106,7 @@ export function replayCommand(): Command {
       failOnWords,
     )
     .option('-q, --quiet', 'no report, only the files that were asked for');
-  return addControlOptions(addSourceOptions(command))
+  return addPaceOptions(addControlOptions(addSourceOptions(command)))
     .addHelpText('after', HELP)
     .action(async (captures: string[], options: ReplayOptions) => replay(captures, options));
 }
@@ -116,6 +118,7 @@ Examples:
   $ tagplane replay a.pcap b.pcap.gz --foundation foundation.yaml -w judged.pcapng
   $ tagplane replay capture.pcapng --foundation foundation.yaml --logging --kern-log kern.log
   $ tagplane replay eth0.pcap --foundation cells.yaml --policies-at +12.5s=policies.json
+  $ tagplane replay capture.pcapng --foundation foundation.yaml --speed 10 --ndjson
   $ tagplane replay --at cell-a/s-010255001004/eth0=a.pcap --tap cell-b/eth0=b.pcapng \\
       --foundation foundation.yaml
   $ tcpdump -i eth0 -w - port 4789 | tagplane replay - --foundation foundation.yaml --ndjson
@@ -139,8 +142,9 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
   if (contradiction !== undefined)
     throw new UsageError(`--fail-on ${contradiction} needs emulated cells: use it with --at or --tap`);
   if (options.mtu !== undefined) throw new UsageError('--mtu is of emulated cells: use it with --at or --tap');
+  checkPace(paths, options);
   const control = await loadControl(options, sources);
-  const reports = options.ndjson !== true && options.quiet !== true;
+  const reports = options.ndjson !== true && options.quiet !== true && options.step !== true;
   const task: Task = {
     captures: paths,
     sources,
@@ -158,13 +162,26 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     endBySignal(interruption);
     return;
   }
-  const { dataplane, playback, elapsed, epoch } = done;
+  const { dataplane, playback, elapsed, epoch, pacing } = done;
   const summary = summarise(dataplane, done.flows, playback.backwards);
   if (reports) {
-    printReport({ summary, dataplane, playback, sources, elapsed, epoch, timeline: control.timeline }, paths, options);
+    printReport(
+      { summary, dataplane, playback, sources, elapsed, epoch, pacing, timeline: control.timeline },
+      paths,
+      options,
+    );
   }
   process.exitCode = exitCode(summary, playback, options, interruption.code);
   endBySignal(interruption);
+}
+
+/** Captures that are read again, and lines that are waited for, need a file and standard input of their own. */
+function checkPace(paths: readonly string[], options: ReplayOptions): void {
+  const once = paths.find((path) => !isFile(path));
+  if (options.loop > 1 && once !== undefined)
+    throw new UsageError(`--loop reads captures again, and ${once === '-' ? 'standard input' : once} can be read once`);
+  if (options.step === true && (paths.includes('-') || readsStandardInput(options)))
+    throw new UsageError('--step waits for lines on standard input, which is to be read as a file');
 }
 
 /** Replay by as many workers as are asked for, or by one where several would not do. */
@@ -176,30 +193,53 @@ async function runTask(task: Task, options: ReplayOptions, control: Control): Pr
     kernLog: options.kernLog,
     iptablesLog: options.iptablesLog,
     saveCounters: options.saveCounters,
-    ndjson: options.ndjson === true,
+    ndjson: options.ndjson === true || options.step === true,
   };
+  const tempo = tempoOf(options);
   const workers = workersOf(options.workers);
-  if (workers === 1) return run(task, outputs, control, 1);
+  if (workers === 1) return run(task, outputs, control, tempo, 1);
   const { verdicts, write, split, kernLog, iptablesLog, saveCounters, ndjson } = outputs;
   const eachPacket = ndjson || [verdicts, write, split, kernLog, iptablesLog].some((path) => path !== undefined);
   const counters = saveCounters !== undefined;
-  const why = whyAlone(task, { eachPacket, counters, changes: control.plan !== null });
+  const isPaced = tempo.pace !== null || tempo.step || tempo.rounds > 1;
+  const why = whyAlone(task, { eachPacket, counters, changes: control.plan !== null, isPaced });
   if (why === null) {
-    const done = await run(task, outputs, control, workers);
+    const done = await run(task, outputs, control, tempo, workers);
     if (!('why' in done)) return done;
     sayAlone(done.why);
     if (done.interruption.code !== 0) return done;
   } else {
     sayAlone(why);
   }
-  return run(task, outputs, control, 1);
+  return run(task, outputs, control, tempo, 1);
 }
 
 const sayAlone = (why: string): void =>
   void process.stderr.write(`tagplane: one worker judges all packets: ${printable(why)}\n`);
 
+/** What came of the pace, for `--json`. */
+const describePacing = ({ pace, packets, octets, late, worst }: Pacing, elapsed: number): object => ({
+  by: ['speed', 'pps', 'mbps'][pace.by],
+  rate: pace.by === BY.BITS ? pace.rate / 1e6 : pace.rate,
+  packetsPerSecond: packets / (elapsed / 1e9),
+  megabitsPerSecond: (octets * 8) / (elapsed / 1e3),
+  late,
+  worstMilliseconds: worst / 1e6,
+});
+
 /** Options that speak of what replay without emulated cells writes. */
-const NOT_WITH_JOURNEYS = ['verdicts', 'write', 'split', 'policiesAt', 'asgsAt', 'agentRestartAt'] as const;
+const NOT_WITH_JOURNEYS = [
+  'verdicts',
+  'write',
+  'split',
+  'policiesAt',
+  'asgsAt',
+  'agentRestartAt',
+  'speed',
+  'pps',
+  'mbps',
+  'step',
+] as const;
 
 /** Run the packets through the whole emulated foundation. */
 async function journeys(paths: readonly string[], sources: Sources, options: ReplayOptions): Promise<void> {
@@ -208,6 +248,7 @@ async function journeys(paths: readonly string[], sources: Sources, options: Rep
     throw new UsageError(
       `--${other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} cannot be combined with --at or --tap`,
     );
+  if (options.loop > 1) throw new UsageError('--loop cannot be combined with --at or --tap');
   const { runJourneys } = await import('../journeys/run.ts');
   const form = options.ndjson === true ? 'ndjson' : options.json === true ? 'json' : options.quiet ? 'none' : 'text';
   await runJourneys(sources, {
@@ -249,6 +290,7 @@ interface Reported {
   readonly sources: Sources;
   readonly elapsed: number;
   readonly epoch: bigint;
+  readonly pacing: Pacing | null;
   readonly timeline: Timeline | null;
 }
 
@@ -259,7 +301,7 @@ function ruleOf(dataplane: Dataplane, { cell, rule }: Summary['flows'][number]):
 }
 
 function printReport(replayed: Reported, paths: readonly string[], options: ReplayOptions): void {
-  const { summary, dataplane, playback, sources, elapsed, epoch, timeline } = replayed;
+  const { summary, dataplane, playback, sources, elapsed, epoch, pacing, timeline } = replayed;
   if (options.json === true) {
     const ruled = (flows: Summary['flows']): object[] =>
       flows.map((flow) => ({ ...flow, rule: ruleOf(dataplane, flow) }));
@@ -269,6 +311,7 @@ function printReport(replayed: Reported, paths: readonly string[], options: Repl
       captures: paths,
       rules: sources.origins,
       ...sums,
+      ...(pacing === null ? {} : { pacing: describePacing(pacing, elapsed) }),
       ...(timeline === null ? {} : { changes: changesOf(timeline, epoch), windows: windowsOf(timeline, epoch) }),
       flows: ruled(all),
       denied: ruled(denied),
@@ -284,6 +327,7 @@ function printReport(replayed: Reported, paths: readonly string[], options: Repl
     epochNanoseconds: epoch,
     origins: sources.origins,
     elapsed,
+    pacing,
     changes: timeline === null ? null : changesOf(timeline, epoch),
     windows: timeline === null ? [] : windowsOf(timeline, epoch),
     width: Math.max(REPORT_WIDTH, process.stdout.isTTY ? process.stdout.columns : 0),

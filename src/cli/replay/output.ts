@@ -17,6 +17,8 @@ export interface OutputOptions {
 export interface Inputs {
   readonly files: readonly string[];
   readonly epochNanoseconds: () => bigint;
+  /** Which time the captures are read, from 1; null where they are read once. */
+  readonly round: () => number | null;
   /** Name and snapshot length of an interface of a file. */
   readonly describe: (file: number, index: number) => { readonly name: string; readonly snapLength: number };
 }
@@ -24,6 +26,8 @@ export interface Inputs {
 export interface Output {
   /** Null for what looks at sums alone. */
   readonly observe: Observer | null;
+  /** Let people see what was written so far; left out for what is shown when it is complete. */
+  readonly flush?: () => Promise<void>;
   /** Put it under its final name. */
   readonly finish: () => Promise<void>;
   /** Leave nothing behind. */

@@ -20,6 +20,8 @@ import { createVerdictLines, isFinal } from './verdict-lines.ts';
 
 export interface Outputs {
   readonly observers: readonly Observer[];
+  /** Let people see what was written so far. */
+  flush(): Promise<void>;
   /** Put everything under its final name. */
   finish(): Promise<void>;
   /** Leave nothing behind. */
@@ -40,6 +42,9 @@ export async function openOutputs(options: OutputOptions, dataplane: Dataplane, 
   }
   return {
     observers: outputs.flatMap(({ observe }) => observe ?? []),
+    flush: async () => {
+      for (const output of outputs) await output.flush?.();
+    },
     finish: async () => {
       for (const output of outputs) await output.finish();
     },
@@ -60,7 +65,7 @@ async function openAll(options: OutputOptions, dataplane: Dataplane, inputs: Inp
 
 function verdictLines(path: string, dataplane: Dataplane, inputs: Inputs): Output {
   const writer: TextWriter = textWriter(openSink(path, { inputs: inputs.files }));
-  const lines = createVerdictLines(dataplane, inputs.files, inputs.epochNanoseconds);
+  const lines = createVerdictLines(dataplane, inputs.files, inputs.epochNanoseconds, inputs.round);
   writer.write(lines.header);
   return {
     observe: (burst) => {
@@ -68,6 +73,7 @@ function verdictLines(path: string, dataplane: Dataplane, inputs: Inputs): Outpu
       for (let i = 0; i < burst.records.count; i++) if (isFinal(burst, i)) full = writer.write(lines.line(burst, i));
       return full ? writer.drain() : undefined;
     },
+    flush: () => writer.drain(),
     finish: () => writer.finish(),
     abort: () => writer.abort(),
   };

@@ -4,6 +4,7 @@
  */
 import type { Dataplane } from '../../dataplane/dataplane.ts';
 import { REASONS } from '../../dataplane/verdict.ts';
+import { LATE_NANOSECONDS, type Pacing } from '../../replay/pacing.ts';
 import type { Playback } from '../../replay/player.ts';
 import type { End, Summary, SummaryFlow } from '../../replay/summary.ts';
 import type { ReportedChange, ReportedDifference, ReportedWindow } from '../../replay/timeline.ts';
@@ -22,6 +23,8 @@ export interface ReportInput {
   readonly origins: readonly string[];
   /** Nanoseconds of wall clock that the replay took, and of processor time. */
   readonly elapsed: number;
+  /** Null for packets that came as fast as they could. */
+  readonly pacing: Pacing | null;
   /** Changes of rules; null when none were asked for. */
   readonly changes: readonly ReportedChange[] | null;
   readonly windows: readonly ReportedWindow[];
@@ -260,9 +263,20 @@ function remarks(input: ReportInput): string[] {
 }
 
 function rate(input: ReportInput): string[] {
-  const { summary, elapsed } = input;
+  const { summary, elapsed, pacing } = input;
   if (summary.packets === 0) return [];
   const perSecond = summary.packets / (elapsed / 1e9);
   const shown = perSecond >= 1e6 ? `${(perSecond / 1e6).toFixed(2)} million` : count(Math.round(perSecond));
-  return ['', input.style.faint(`${count(summary.packets)} packets in ${seconds(elapsed)}: ${shown} per second`)];
+  const sentence = `${count(summary.packets)} packets in ${seconds(elapsed)}: ${shown} per second${paced(pacing)}`;
+  return ['', ...wrap(sentence, input.width, '  ').map((line) => input.style.faint(line))];
+}
+
+/** How well the pace was kept. */
+function paced(pacing: Pacing | null): string {
+  if (pacing === null) return '';
+  const { late, worst } = pacing;
+  const behind = `one ${(worst / 1e6).toFixed(1)} ms`;
+  return late === 0
+    ? `, none more than ${LATE_NANOSECONDS / 1e6} ms late`
+    : `, ${count(late)} more than ${LATE_NANOSECONDS / 1e6} ms late, ${behind}`;
 }

@@ -68,20 +68,25 @@ export interface Demands {
   /** Whether the counters of rules are written. */
   readonly counters: boolean;
   readonly changes: boolean;
+  readonly isPaced: boolean;
 }
 
 /** Why `task` cannot be shared; null when it can. */
-export function whyAlone({ captures, sources }: Task, { eachPacket, counters, changes }: Demands): string | null {
+export function whyAlone(
+  { captures, sources }: Task,
+  { eachPacket, counters, changes, isPaced }: Demands,
+): string | null {
   if (captures.length > 1) return 'several captures are merged in one order';
   if (!captures.every(isFile)) return `${captures[0] === '-' ? 'standard input' : captures[0]} can be read only once`;
   if (eachPacket) return 'what is written for each packet has one order';
+  if (isPaced) return 'packets come one after the other in their time';
   if (changes) return 'rules change while packets flow';
   const limiting = [...sources.rules].find(([, { ruleset }]) => hasLimits(ruleset, counters));
   return limiting === undefined ? null : `rules of ${limiting[0]} count in a limit what many connections send`;
 }
 
 /** Another worker can open it anew. What is not there is told by whoever opens it. */
-function isFile(path: string): boolean {
+export function isFile(path: string): boolean {
   if (path === '-') return false;
   return statSync(path, { throwIfNoEntry: false })?.isFile() ?? true;
 }

@@ -52,7 +52,12 @@ export interface VerdictLines {
   line(burst: Burst, i: number): string;
 }
 
-export function createVerdictLines(dataplane: Dataplane, files: readonly string[], epoch: () => bigint): VerdictLines {
+export function createVerdictLines(
+  dataplane: Dataplane,
+  files: readonly string[],
+  epoch: () => bigint,
+  round: () => number | null = () => null,
+): VerdictLines {
   const { directory, cells } = dataplane;
   const fileTexts = files.map((file) => JSON.stringify(file));
   const cellTexts = cells.map((cell) => JSON.stringify(cell.name));
@@ -82,8 +87,9 @@ export function createVerdictLines(dataplane: Dataplane, files: readonly string[
     const isIpv4 = burst.version[i] === 4;
     const cell = burst.cell[i]!;
     const ctstate = ctstateName(burst.ctstate[i]!);
+    const loop = round();
     return (
-      `{"file":${fileTexts[records.file[i]!]},"packet":${records.packet[i]},"offset":${records.offset[i]}` +
+      `{"file":${fileTexts[records.file[i]!]}${loop === null ? '' : `,"loop":${loop}`},"packet":${records.packet[i]},"offset":${records.offset[i]}` +
       `,"timestamp":"${epoch() + BigInt(records.time[i]!)}","cell":${cell < 0 ? 'null' : cellTexts[cell]}` +
       `,"verdict":"${VERDICT_NAMES[verdict]}","reason":${reasonTexts[burst.reason[i]!]},"rule":${rule(cell, burst.rule[i]!)}` +
       `,"mark":${burst.mark[i]},"tag":${burst.tag[i]! < 0 ? 'null' : burst.tag[i]}` +
