@@ -40,19 +40,25 @@ function udpPacket(source: number, sourcePort: number, destination: number, dest
   });
 }
 
+/** Track one packet at `now`. */
+function trackAt(table: conntrack.Conntrack, cell: number, packet: RulePacket, now: number): void {
+  table.now = now;
+  conntrack.track(table, cell, packet);
+}
+
 /** Track one packet that passes the rules; false when the table was full. */
 function pass(table: conntrack.Conntrack, packet: RulePacket, now: number, cell = 0): boolean {
-  conntrack.track(table, cell, packet, now);
-  return conntrack.confirm(table, now);
+  trackAt(table, cell, packet, now);
+  return conntrack.confirm(table);
 }
 
 const flow = (index: number): RulePacket => udpPacket(0x0aff0104, 1024 + (index % 60_000), 0x0aff0200 + index, 53);
 
 test('a connection is not remembered before it is confirmed', () => {
   const table = conntrack.create(100);
-  conntrack.track(table, 0, flow(1), 0);
+  trackAt(table, 0, flow(1), 0);
   assert.is(table.ctstate, CTSTATE.NEW);
-  conntrack.track(table, 0, udpPacket(flow(1).destination, 53, flow(1).source, flow(1).sourcePort), 0);
+  trackAt(table, 0, udpPacket(flow(1).destination, 53, flow(1).source, flow(1).sourcePort), 0);
   assert.is(table.ctstate, CTSTATE.NEW);
   assert.is(table.reply, 0);
   assert.is(table.used, 0);
@@ -61,9 +67,9 @@ test('a connection is not remembered before it is confirmed', () => {
 test('cells do not share connections', () => {
   const table = conntrack.create(100);
   pass(table, flow(1), 0, 0);
-  conntrack.track(table, 1, udpPacket(flow(1).destination, 53, flow(1).source, flow(1).sourcePort), 0);
+  trackAt(table, 1, udpPacket(flow(1).destination, 53, flow(1).source, flow(1).sourcePort), 0);
   assert.is(table.ctstate, CTSTATE.NEW);
-  conntrack.track(table, 0, udpPacket(flow(1).destination, 53, flow(1).source, flow(1).sourcePort), 0);
+  trackAt(table, 0, udpPacket(flow(1).destination, 53, flow(1).source, flow(1).sourcePort), 0);
   assert.is(table.ctstate, CTSTATE.ESTABLISHED);
 });
 
@@ -71,7 +77,7 @@ test('a packet whose two ends are the same', () => {
   const table = conntrack.create(100);
   const same = udpPacket(1, 53, 1, 53);
   pass(table, same, 0);
-  conntrack.track(table, 0, same, 0);
+  trackAt(table, 0, same, 0);
   assert.is(table.ctstate, CTSTATE.NEW);
   assert.is(table.used, 1);
 });
@@ -83,7 +89,7 @@ test('the table grows and forgets nobody', () => {
   assert.is(table.used, count);
   for (let index = 0; index < count; index++) {
     const { source, sourcePort, destination } = flow(index);
-    conntrack.track(table, 0, udpPacket(destination, 53, source, sourcePort), count);
+    trackAt(table, 0, udpPacket(destination, 53, source, sourcePort), count);
     assert.is(table.ctstate, CTSTATE.ESTABLISHED, `connection ${index}`);
     assert.is(table.reply, 1);
   }
@@ -101,7 +107,7 @@ test('in an arena, entries stay where they are when the table grows, until their
   assert.is.not(table.place, place);
   for (let index = 0; index < room * 2; index++) {
     const { source, sourcePort, destination } = flow(index);
-    conntrack.track(table, 0, udpPacket(destination, 53, source, sourcePort), room * 2);
+    trackAt(table, 0, udpPacket(destination, 53, source, sourcePort), room * 2);
     assert.is(table.ctstate, CTSTATE.ESTABLISHED, `connection ${index}`);
   }
 });
@@ -139,13 +145,13 @@ test('the mark of a connection ends with it', () => {
   const table = conntrack.create(100);
   pass(table, flow(1), 0);
   conntrack.setConnectionMark(table, 7);
-  conntrack.track(table, 0, flow(1), SECOND);
+  trackAt(table, 0, flow(1), SECOND);
   assert.is(conntrack.connectionMark(table), 7);
-  conntrack.track(table, 0, flow(2), SECOND);
+  trackAt(table, 0, flow(2), SECOND);
   assert.is(conntrack.connectionMark(table), 0);
   pass(table, flow(1), 100 * SECOND);
   assert.is(conntrack.connectionMark(table), 0, 'the connection is a new one');
-  conntrack.track(table, 0, flow(1), 101 * SECOND);
+  trackAt(table, 0, flow(1), 101 * SECOND);
   assert.is(conntrack.connectionMark(table), 0);
 });
 
@@ -191,10 +197,10 @@ test('thousands of exchanges against a Map', () => {
         const server = `${destination}:53`;
         const packet = back ? udpPacket(destination, 53, source, sourcePort) : flow(pair * 37);
         const milliseconds = Math.trunc(now);
-        conntrack.track(table, 0, packet, milliseconds * 1e6);
+        trackAt(table, 0, packet, milliseconds * 1e6);
         const expected = back ? model(server, client, milliseconds) : model(client, server, milliseconds);
         if (table.ctstate !== expected) return false;
-        conntrack.confirm(table, milliseconds * 1e6);
+        conntrack.confirm(table);
       }
       return true;
     }),
