@@ -120,6 +120,11 @@ export interface Conntrack {
   removed: number;
   /** Connections that may be remembered at most; further ones are refused. */
   readonly limit: number;
+  /**
+   * Capture time of the packet that the table is asked about, in nanoseconds: whoever asks says it first. As an argument it would be an
+   * object of its own for every function that V8 does not inline.
+   */
+  now: number;
   /** When a table at its limit is next searched for expired entries, in nanoseconds of capture time. */
   searchFrom: number;
   /** Cells that there are, and the number of the first of them in the zone that packets are looked up in (`enterZone`). */
@@ -195,6 +200,7 @@ export function create(limit: number, arena: Arena = heap): Conntrack {
     cells: MOST_CELLS,
     zone: 0,
     limit: Math.min(limit, MOST_CONNECTIONS),
+    now: Number.NEGATIVE_INFINITY,
     searchFrom: Number.NEGATIVE_INFINITY,
     marks: new Map(),
     view: NO_VIEW,
@@ -343,14 +349,14 @@ export function findPorted(
   return findFrom(table, hashed);
 }
 
-/** Remember the connection that the last `track` would open. False when the table is full. */
-export function confirm(table: Conntrack, now: number): boolean {
+/** Remember the connection that the last `track` would open, from `table.now` on. False when the table is full. */
+export function confirm(table: Conntrack): boolean {
   if (!table.pending) return true;
   table.pending = false;
   let slot = find(table);
   const known = slot >= 0 && table.times[slot * ENTRY_DOUBLES + EXPIRES] !== NEVER;
   if (!known) {
-    if (!makeRoom(table, now)) return false;
+    if (!makeRoom(table)) return false;
     slot = find(table);
     if (slot < 0) slot = claim(table);
     else table.refusals -= 1;
@@ -359,9 +365,9 @@ export function confirm(table: Conntrack, now: number): boolean {
   const at = slot * ENTRY_WORDS;
   const words = table.words;
   words[at + STATE] = table.state;
-  words[at + STREAM_FROM] = ((now / MILLISECOND) | 0) + UDP_STREAM_AFTER;
+  words[at + STREAM_FROM] = ((table.now / MILLISECOND) | 0) + UDP_STREAM_AFTER;
   if (table.windows !== null) table.windows.set(table.pendingWindow, slot * ENTRY_WINDOW_WORDS);
-  table.times[slot * ENTRY_DOUBLES + EXPIRES] = now + table.timeout;
+  table.times[slot * ENTRY_DOUBLES + EXPIRES] = table.now + table.timeout;
   table.slot = slot;
   return true;
 }
@@ -370,12 +376,12 @@ export function confirm(table: Conntrack, now: number): boolean {
  * A place for what the rules said of a packet that opened no connection, when the table has none for its key. -1 when the
  * table has better use for its room.
  */
-export function refuse(table: Conntrack, now: number): number {
+export function refuse(table: Conntrack): number {
   if (!hasRoom(table)) {
     // In a large table the refusals of long ago make way, when there are many: those that matter come back.
     const large = table.capacity > REFUSAL_LIMIT;
     if (large && table.refusals * 2 < table.used) return -1;
-    if (!grow(table, now, !large)) return -1;
+    if (!grow(table, !large)) return -1;
   }
   const slot = claim(table);
   table.times[slot * ENTRY_DOUBLES + EXPIRES] = NEVER;
@@ -432,27 +438,27 @@ function enlistAll(table: Conntrack): void {
 const hasRoom = (table: Conntrack): boolean => table.used < table.capacity;
 
 /** Room for one more connection. At the limit, expired ones are looked for once a second, not for every packet. */
-function makeRoom(table: Conntrack, now: number): boolean {
+function makeRoom(table: Conntrack): boolean {
   const full = table.used - table.refusals >= table.limit;
   if (!full && hasRoom(table)) return true;
-  if (full && now < table.searchFrom) return false;
-  table.searchFrom = now + SECOND_NANOSECONDS;
-  return grow(table, now, table.refusals * 2 < table.used);
+  if (full && table.now < table.searchFrom) return false;
+  table.searchFrom = table.now + SECOND_NANOSECONDS;
+  return grow(table, table.refusals * 2 < table.used);
 }
 
 /**
  * Keep the living connections, and the refusals if they are to be kept, and make room for at least half as many again. False, and
  * nothing done, when there would be more than `limit` connections.
  */
-function grow(table: Conntrack, now: number, keepRefusals: boolean): boolean {
+function grow(table: Conntrack, keepRefusals: boolean): boolean {
   let living = 0;
-  for (let slot = 0; slot < table.used; slot++) if (isLiving(table, slot, now)) living += 1;
+  for (let slot = 0; slot < table.used; slot++) if (isLiving(table, slot)) living += 1;
   if (living >= table.limit) return false;
   table.removed += table.used - table.refusals - living;
   const refusals = keepRefusals ? table.refusals : 0;
   const entries = living + refusals + 1;
   const capacity = capacityFor(entries);
-  if (entries <= table.used) closeUp(table, now, keepRefusals);
+  if (entries <= table.used) closeUp(table, keepRefusals);
   table.refusals = refusals;
   if (table.room * 2 < entries * 3) move(table, capacity);
   clearIndex(table, capacity * INDEX_FACTOR);
@@ -463,11 +469,11 @@ function grow(table: Conntrack, now: number, keepRefusals: boolean): boolean {
 }
 
 /** Let entries that are kept take the places of those that are not. */
-function closeUp(table: Conntrack, now: number, keepRefusals: boolean): void {
+function closeUp(table: Conntrack, keepRefusals: boolean): void {
   const { words, windows } = table;
   let to = 0;
   for (let slot = 0; slot < table.used; slot++) {
-    if (!isLiving(table, slot, now) && !(keepRefusals && isRefusal(table, slot))) continue;
+    if (!isLiving(table, slot) && !(keepRefusals && isRefusal(table, slot))) continue;
     if (to !== slot) {
       words.copyWithin(to * ENTRY_WORDS, slot * ENTRY_WORDS, (slot + 1) * ENTRY_WORDS);
       windows?.copyWithin(to * ENTRY_WINDOW_WORDS, slot * ENTRY_WINDOW_WORDS, (slot + 1) * ENTRY_WINDOW_WORDS);
@@ -509,8 +515,7 @@ function clearIndex(table: Conntrack, places: number): void {
 
 const isRefusal = (table: Conntrack, slot: number): boolean => table.times[slot * ENTRY_DOUBLES + EXPIRES] === NEVER;
 
-const isLiving = (table: Conntrack, slot: number, now: number): boolean =>
-  table.times[slot * ENTRY_DOUBLES + EXPIRES]! > now;
+const isLiving = (table: Conntrack, slot: number): boolean => table.times[slot * ENTRY_DOUBLES + EXPIRES]! > table.now;
 
 /** The mark of the connection in the last `track`; connections rarely have one. */
 export const connectionMark = (table: Conntrack): number =>

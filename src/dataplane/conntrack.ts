@@ -65,11 +65,11 @@ const TCP = 6;
 const UDP = 17;
 
 /**
- * Look `packet` up at `now` and say its state: `table.ctstate`, `table.reply`, `table.slot`. The state of a known
+ * Look `packet` up at `table.now` and say its state: `table.ctstate`, `table.reply`, `table.slot`. The state of a known
  * connection moves on, as it does in the kernel whatever the rules say afterwards. For ICMP queries `sourcePort` holds
  * the identifier. ICMP errors are for `trackError`.
  */
-export function track(table: Conntrack, cell: number, packet: RulePacket, now: number): void {
+export function track(table: Conntrack, cell: number, packet: RulePacket): void {
   const protocol = packet.protocol;
   let swapped: number;
   if (protocol === ICMP) {
@@ -103,19 +103,15 @@ export function track(table: Conntrack, cell: number, packet: RulePacket, now: n
     return;
   }
   const slot = find(table);
-  if (table.windows !== null && isFollowed(protocol)) trackFollowed(table, protocol, slot, swapped, now);
-  else if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= now)
+  if (table.windows !== null && isFollowed(protocol)) trackFollowed(table, protocol, slot, swapped);
+  else if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= table.now)
     open(table, protocol, packet.icmpType, packet.tcpFlags, swapped);
-  else if (protocol === TCP) followTcp(table, packet.tcpFlags, slot, swapped, now);
-  else if (protocol === UDP) followUdp(table, slot, swapped, now);
-  else
-    follow(
-      table,
-      slot,
-      protocol === ICMP ? QUERY_REPLY[packet.icmpType]! : directionOf(table, slot, swapped),
-      now,
-      protocol === ICMP ? ICMP_TIMEOUT : GENERIC_TIMEOUT,
-    );
+  else if (protocol === TCP) followTcp(table, packet.tcpFlags, slot, swapped);
+  else if (protocol === UDP) followUdp(table, slot, swapped);
+  else {
+    follow(table, slot, protocol === ICMP ? QUERY_REPLY[packet.icmpType]! : directionOf(table, slot, swapped));
+    keep(table, slot, protocol === ICMP ? ICMP_TIMEOUT : GENERIC_TIMEOUT);
+  }
 }
 
 /** Whether connections of `protocol` are told apart by ports; others are by their addresses alone. */
@@ -123,12 +119,13 @@ const hasPorts = (table: Conntrack, protocol: number): boolean =>
   protocol === TCP || protocol === UDP || (table.windows !== null && hasFurtherPorts(protocol));
 
 /** `track` for the packet of the last `findPorted`, which gave `slot`. */
-export function trackFound(table: Conntrack, slot: number, protocol: number, tcpFlags: number, now: number): void {
+export function trackFound(table: Conntrack, slot: number, protocol: number, tcpFlags: number): void {
   const { swapped } = table;
   if (protocol === TCP && !flagsAreValid(tcpFlags)) invalid(table);
-  else if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= now) open(table, protocol, 0, tcpFlags, swapped);
-  else if (protocol === TCP) followTcp(table, tcpFlags, slot, swapped, now);
-  else followUdp(table, slot, swapped, now);
+  else if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= table.now)
+    open(table, protocol, 0, tcpFlags, swapped);
+  else if (protocol === TCP) followTcp(table, tcpFlags, slot, swapped);
+  else followUdp(table, slot, swapped);
 }
 
 /** 1 when a packet whose ends were swapped like `swapped` goes against the connection's first packet. */
@@ -170,24 +167,29 @@ function open(table: Conntrack, protocol: number, icmpType: number, tcpFlags: nu
   table.state = state;
 }
 
-/** A packet of a known connection, going `reply`: say its state and keep the connection for `timeout` more. */
-function follow(table: Conntrack, slot: number, reply: number, now: number, timeout: number): void {
+/** A packet of a known connection, going `reply`: say its state. */
+function follow(table: Conntrack, slot: number, reply: number): void {
   const at = slot * ENTRY_WORDS + STATE;
   table.slot = slot;
   table.reply = reply;
   table.pending = false;
   table.ctstate = reply === 1 || (table.words[at]! & SEEN_REPLY) !== 0 ? CTSTATE.ESTABLISHED : CTSTATE.NEW;
   if (reply === 1) table.words[at] = table.words[at]! | SEEN_REPLY;
-  table.times[slot * ENTRY_DOUBLES + EXPIRES] = now + timeout;
 }
 
-function followUdp(table: Conntrack, slot: number, swapped: number, now: number): void {
+/** Keep the connection at `slot` for `timeout` from now on. */
+function keep(table: Conntrack, slot: number, timeout: number): void {
+  table.times[slot * ENTRY_DOUBLES + EXPIRES] = table.now + timeout;
+}
+
+function followUdp(table: Conntrack, slot: number, swapped: number): void {
   const seenReply = (table.words[slot * ENTRY_WORDS + STATE]! & SEEN_REPLY) !== 0;
-  const stream = seenReply && ((now / MILLISECOND) | 0) - table.words[slot * ENTRY_WORDS + STREAM_FROM]! > 0;
-  follow(table, slot, directionOf(table, slot, swapped), now, stream ? UDP_STREAM : UDP_UNREPLIED);
+  const stream = seenReply && ((table.now / MILLISECOND) | 0) - table.words[slot * ENTRY_WORDS + STREAM_FROM]! > 0;
+  follow(table, slot, directionOf(table, slot, swapped));
+  keep(table, slot, stream ? UDP_STREAM : UDP_UNREPLIED);
 }
 
-function followTcp(table: Conntrack, tcpFlags: number, slot: number, swapped: number, now: number): void {
+function followTcp(table: Conntrack, tcpFlags: number, slot: number, swapped: number): void {
   const at = slot * ENTRY_WORDS + STATE;
   const state = table.words[at]!;
   const reply = (state & SWAPPED) === swapped ? 0 : 1;
@@ -201,7 +203,7 @@ function followTcp(table: Conntrack, tcpFlags: number, slot: number, swapped: nu
   if (next === TCP_STATE.SYN_SENT && old >= TCP_STATE.TIME_WAIT) {
     if (reopens(state, reply)) {
       // The old connection is gone (nf_ct_kill), whatever becomes of the new one.
-      table.times[slot * ENTRY_DOUBLES + EXPIRES] = now;
+      keep(table, slot, 0);
       open(table, TCP, 0, tcpFlags, swapped);
       return;
     }
@@ -209,9 +211,8 @@ function followTcp(table: Conntrack, tcpFlags: number, slot: number, swapped: nu
   }
   if (next === TCP_STATE.IGNORE) {
     if (segment !== SEGMENT.SYN_ACK || !answersIgnoredSyn(state, reply)) {
-      const kept = table.times[slot * ENTRY_DOUBLES + EXPIRES]!;
       table.words[at] = remember(state, segment, reply);
-      follow(table, slot, reply, now, kept - now);
+      follow(table, slot, reply);
       return;
     }
     next = TCP_STATE.SYN_RECV;
@@ -220,17 +221,16 @@ function followTcp(table: Conntrack, tcpFlags: number, slot: number, swapped: nu
   table.words[at] = remember((state & ~(0xf << TCP_SHIFT)) | (next << TCP_SHIFT) | closing, segment, reply);
   // A SYN that comes again before any answer does not prolong the wait.
   const again = segment === SEGMENT.SYN && old === TCP_STATE.SYN_SENT && (state & SEEN_REPLY) === 0;
-  const kept = table.times[slot * ENTRY_DOUBLES + EXPIRES]! - now;
-  follow(table, slot, reply, now, again ? kept : timeoutOf(state, segment, next));
+  follow(table, slot, reply);
+  if (!again) keepTcp(table, slot, state, segment, next);
 }
 
-/** Nanoseconds a connection is kept after `segment` led to `next`; 0 ends it (a reset before any answer). */
-function timeoutOf(state: number, segment: number, next: number): number {
-  if ((state & SEEN_REPLY) === 0) {
-    if (segment === SEGMENT.RST) return 0;
-    if (next === TCP_STATE.ESTABLISHED) return TCP_TIMEOUT_UNACKNOWLEDGED;
-  }
-  return segment === SEGMENT.RST ? TCP_TIMEOUTS[TCP_STATE.CLOSE]! : TCP_TIMEOUTS[next]!;
+/** Keep a connection as long as it is after `segment` led to `next`; a reset before any answer ends it. */
+function keepTcp(table: Conntrack, slot: number, state: number, segment: number, next: number): void {
+  const answered = (state & SEEN_REPLY) !== 0;
+  if (segment === SEGMENT.RST) keep(table, slot, answered ? TCP_TIMEOUTS[TCP_STATE.CLOSE]! : 0);
+  else if (!answered && next === TCP_STATE.ESTABLISHED) keep(table, slot, TCP_TIMEOUT_UNACKNOWLEDGED);
+  else keep(table, slot, TCP_TIMEOUTS[next]!);
 }
 
 const remember = (state: number, segment: number, reply: number): number =>
@@ -249,7 +249,7 @@ const answersIgnoredSyn = (state: number, reply: number): boolean =>
  * Look up the connection that an ICMP error speaks of: that of the packet it quotes, to whose sender the error must be
  * addressed (`errorDestination`), as nf_conntrack_inet_error asks. RELATED or INVALID.
  */
-export function trackError(table: Conntrack, cell: number, quote: Quote, errorDestination: number, now: number): void {
+export function trackError(table: Conntrack, cell: number, quote: Quote, errorDestination: number): void {
   const { protocol, source, destination } = quote;
   let swapped = 0;
   let reply = 0;
@@ -273,7 +273,7 @@ export function trackError(table: Conntrack, cell: number, quote: Quote, errorDe
     );
   }
   const slot = find(table);
-  if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= now || errorDestination !== source) {
+  if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= table.now || errorDestination !== source) {
     invalid(table);
     return;
   }

@@ -70,5 +70,5 @@ export function send(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, 
       burst.note[i] = burst.note[i]! | NOTE.EGRESS_TAG;
     }
   }
-  conntrack.confirm(connections, packet.time);
+  conntrack.confirm(connections);
 }

@@ -81,13 +81,14 @@ function setAddressTypes(dataplane: Dataplane, cell: Cell, way: number): void {
  */
 export function trackPacket(dataplane: Dataplane, cell: Cell, view: DataView, stack: Stack): void {
   const { packet, connections } = dataplane;
+  connections.now = packet.time;
   if (stack.transport < 0 && stack.fault !== FAULT.NONE) {
     conntrack.invalid(connections);
   } else if (packet.protocol === PROTOCOL.ICMP && icmp.isError(packet.icmpType)) {
     trackError(dataplane, cell, view, stack);
   } else {
     show(connections, packet, view, stack);
-    conntrack.track(connections, cell.index, packet, packet.time);
+    conntrack.track(connections, cell.index, packet);
   }
   packet.ctstate = connections.ctstate;
   packet.connectionMark = conntrack.connectionMark(connections);
@@ -98,7 +99,7 @@ function trackError(dataplane: Dataplane, cell: Cell, view: DataView, stack: Sta
   const { packet, connections, quote } = dataplane;
   locateQuote(view, stack, quote);
   if (quote.valid === 0) conntrack.invalid(connections);
-  else conntrack.trackError(connections, cell.index, quote, packet.destination, packet.time);
+  else conntrack.trackError(connections, cell.index, quote, packet.destination);
 }
 
 function decide(burst: Burst, i: number, verdict: number, reason: number): void {
@@ -189,7 +190,7 @@ function ruled(dataplane: Dataplane, burst: Burst, i: number, cell: Cell): boole
 /** Remember the packet's connection; when the table is full the packet is dropped, as nf_conntrack does. */
 function remember(dataplane: Dataplane, burst: Burst, i: number, verdict: number, reason: number): void {
   const { connections, outcome, packet } = dataplane;
-  if (!conntrack.confirm(connections, packet.time)) {
+  if (!conntrack.confirm(connections)) {
     decide(burst, i, VERDICT.DROP, REASON.CONNTRACK_FULL);
     return;
   }

@@ -188,7 +188,7 @@ function decideInner(
   const protocol = view.getUint8(at + INNER_IPV4 + 9);
   const ports = view.getInt32(at + INNER_TRANSPORT);
   const tunnel = view.getInt32(at + VXLAN);
-  const now = burst.records.time[i]!;
+  connections.now = burst.records.time[i]!;
   const hashed = conntrack.hashOf(source | 0, destination | 0, ports);
   let slot = conntrack.findPorted(connections, cell.index, protocol, source, destination, ports, hashed);
   if (saidOf(connections, slot, tunnel) === 0 && !isToContainer(dataplane, source, destination, cell)) return false;
@@ -208,7 +208,7 @@ function decideInner(
     leave(dataplane, burst, i, view.getUint32(at + OUTER_IPV4 + 12), flags, length);
     slot = conntrack.findPorted(connections, cell.index, protocol, source, destination, ports, hashed);
   }
-  conntrack.trackFound(connections, slot, protocol, flags, now);
+  conntrack.trackFound(connections, slot, protocol, flags);
   burst.ctstate[i] = connections.ctstate;
   burst.reply[i] = connections.reply;
   if (connections.pending) burst.note[i]! |= isPickUp(protocol, flags) ? NOTE.OPENED | NOTE.PICKED_UP : NOTE.OPENED;
@@ -216,7 +216,7 @@ function decideInner(
   const { ctstate } = connections;
   const holds = said >>> STATE_SHIFT === stateBits(ctstate) && ctstate !== INVALID && connections.marks.size === 0;
   if (said !== 0 && holds) {
-    sayAgain(dataplane, burst, i, cell, slot, said, length, now);
+    sayAgain(dataplane, burst, i, cell, slot, said, length);
   } else {
     walk(dataplane, burst, i, cell, slot, tunnel, flags, length);
   }
@@ -259,7 +259,6 @@ function sayAgain(
   slot: number,
   said: number,
   length: number,
-  now: number,
 ): void {
   const { connections } = dataplane;
   const { sums } = cell.arrivingPlan!.ways;
@@ -272,7 +271,7 @@ function sayAgain(
   burst.reason[i] = (said >>> REASON_SHIFT) & 127;
   burst.said[i] = said;
   burst.tally[i] = words + TALLY;
-  if (connections.pending && burst.verdict[i] === VERDICT.DELIVER && !conntrack.confirm(connections, now)) {
+  if (connections.pending && burst.verdict[i] === VERDICT.DELIVER && !conntrack.confirm(connections)) {
     refuseFull(burst, i);
   }
 }
@@ -309,7 +308,7 @@ function walk(
   burst.reason[i] = reasonOf(cell, verdict, outcome.rule, packet.ctstate);
   if (verdict !== RULE_VERDICT.ACCEPT) {
     burst.verdict[i] = verdict === RULE_VERDICT.REJECT ? VERDICT.REJECT : VERDICT.DROP;
-  } else if (connections.pending && !conntrack.confirm(connections, packet.time)) {
+  } else if (connections.pending && !conntrack.confirm(connections)) {
     refuseFull(burst, i);
     return;
   } else {
@@ -329,7 +328,7 @@ function remember(dataplane: Dataplane, burst: Burst, i: number, cell: Cell, fou
   const way = wayOf(ways, outcome);
   if (way < 0) return;
   let slot = connections.slot >= 0 ? connections.slot : found;
-  if (slot < 0) slot = conntrack.refuse(connections, packet.time);
+  if (slot < 0) slot = conntrack.refuse(connections);
   if (slot < 0) return;
   const at = wordsOf(connections, slot);
   const { words } = connections;
@@ -362,7 +361,7 @@ function leave(dataplane: Dataplane, burst: Burst, i: number, underlay: number, 
   packet.mark = 0;
   const hashed = conntrack.hashOf(source | 0, destination | 0, ports);
   const slot = conntrack.findPorted(connections, sender.index, protocol, source, destination, ports, hashed);
-  conntrack.trackFound(connections, slot, protocol, flags, packet.time);
+  conntrack.trackFound(connections, slot, protocol, flags);
   packet.ctstate = connections.ctstate;
   packet.connectionMark = conntrack.connectionMark(connections);
   send(dataplane, burst, i, sender, burst.mark[i]!, burst.tag[i]! >= 0);

@@ -84,7 +84,7 @@ function toContainer(
   trackPacket(dataplane, cell, view, stack);
   burst.ctstate[i] = dataplane.packet.ctstate;
   burst.reply[i] = dataplane.connections.reply;
-  conntrack.confirm(dataplane.connections, dataplane.packet.time);
+  conntrack.confirm(dataplane.connections);
 }
 
 /** Whether a MAC address is that of a known cell's VTEP. */

@@ -62,10 +62,10 @@ export function show(table: Conntrack, packet: RulePacket, view: DataView, stack
 }
 
 /** `track` for a packet of `protocol` (`isFollowed`) whose key has place `slot`, or -1. */
-export function trackFollowed(table: Conntrack, protocol: number, slot: number, swapped: number, now: number): void {
+export function trackFollowed(table: Conntrack, protocol: number, slot: number, swapped: number): void {
   if (!isWhole(table, protocol)) invalid(table);
-  else if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= now) open(table, protocol, swapped);
-  else follow(table, protocol, slot, swapped, now);
+  else if (slot < 0 || table.times[slot * ENTRY_DOUBLES + EXPIRES]! <= table.now) open(table, protocol, swapped);
+  else follow(table, protocol, slot, swapped);
 }
 
 /** What the kernel asks of a header before it looks for the connection, where `stack` has not asked it already. */
@@ -112,21 +112,21 @@ function open(table: Conntrack, protocol: number, swapped: number): void {
   table.state = swapped;
 }
 
-function follow(table: Conntrack, protocol: number, slot: number, swapped: number, now: number): void {
+function follow(table: Conntrack, protocol: number, slot: number, swapped: number): void {
   const at = slot * ENTRY_WORDS + STATE;
   const state = table.words[at]!;
   const reply = (state & SWAPPED) === swapped ? 0 : 1;
-  if (protocol === PROTOCOL.TCP) followTcp(table, slot, reply, swapped, now);
-  else if (protocol === PROTOCOL.SCTP) followAssociation(table, slot, reply, now);
+  if (protocol === PROTOCOL.TCP) followTcp(table, slot, reply, swapped);
+  else if (protocol === PROTOCOL.SCTP) followAssociation(table, slot, reply);
   else {
     const replied = protocol === PROTOCOL.GRE ? GRE_REPLIED : UDP_LITE_REPLIED;
     if (reply === 1) table.words[at] = state | SEEN_REPLY;
-    expire(table, slot, now + ((state & SEEN_REPLY) === 0 ? UNREPLIED : replied));
+    expire(table, slot, table.now + ((state & SEEN_REPLY) === 0 ? UNREPLIED : replied));
     found(table, slot, reply, table.words[at]! & SEEN_REPLY);
   }
 }
 
-function followTcp(table: Conntrack, slot: number, reply: number, swapped: number, now: number): void {
+function followTcp(table: Conntrack, slot: number, reply: number, swapped: number): void {
   const windows = table.windows!;
   const at = slot * ENTRY_WINDOW_WORDS;
   const outcome = followWindow(windows, at, reply, table.view, table.transport, table.length);
@@ -134,26 +134,26 @@ function followTcp(table: Conntrack, slot: number, reply: number, swapped: numbe
     case OUTCOME.KEPT:
       break;
     case OUTCOME.ENDED:
-      expire(table, slot, now);
+      expire(table, slot, table.now);
       break;
     case OUTCOME.REOPENED:
-      expire(table, slot, now);
+      expire(table, slot, table.now);
       open(table, PROTOCOL.TCP, swapped);
       return;
     case OUTCOME.INVALID_SHORTENED:
-      expire(table, slot, Math.min(expiry(table, slot), now + OUTCOME_TIMEOUTS[OUTCOME.UNACKNOWLEDGED]!));
+      expire(table, slot, Math.min(expiry(table, slot), table.now + OUTCOME_TIMEOUTS[OUTCOME.UNACKNOWLEDGED]!));
       invalid(table);
       return;
     case OUTCOME.INVALID:
       invalid(table);
       return;
     default:
-      expire(table, slot, now + OUTCOME_TIMEOUTS[outcome]!);
+      expire(table, slot, table.now + OUTCOME_TIMEOUTS[outcome]!);
   }
   found(table, slot, reply, windows[at + WORD.STATUS]! & STATUS_FIELD.SEEN_REPLY);
 }
 
-function followAssociation(table: Conntrack, slot: number, reply: number, now: number): void {
+function followAssociation(table: Conntrack, slot: number, reply: number): void {
   const windows = table.windows!;
   const at = slot * ENTRY_WINDOW_WORDS;
   const outcome = followSctp(windows, at, reply, table.view, table.transport, table.length);
@@ -161,7 +161,7 @@ function followAssociation(table: Conntrack, slot: number, reply: number, now: n
     invalid(table);
     return;
   }
-  if (outcome !== SCTP_OUTCOME.KEPT) expire(table, slot, now + SCTP_TIMEOUTS[outcome]!);
+  if (outcome !== SCTP_OUTCOME.KEPT) expire(table, slot, table.now + SCTP_TIMEOUTS[outcome]!);
   found(table, slot, reply, windows[at + SCTP_STATUS]! & STATUS_FIELD.SEEN_REPLY);
 }
 
@@ -194,15 +194,15 @@ export function relate(table: Conntrack): void {
 
 /**
  * The host resets the TCP connection of the packet that was tracked last: the reset belongs to it, in the other direction, and
- * it closes if it is confirmed (nf_conntrack_attach, nf_conntrack_tcp_set_closing).
+ * it closes at `table.now` if it is confirmed (nf_conntrack_attach, nf_conntrack_tcp_set_closing).
  */
-export function attach(table: Conntrack, now: number): void {
+export function attach(table: Conntrack): void {
   relate(table);
   const { windows, slot } = table;
   if (windows === null || slot < 0 || stateOf(table, slot) === TCP_STATE.CLOSE) return;
   const at = slot * ENTRY_WINDOW_WORDS + WORD.STATUS;
   windows[at] = (windows[at]! & ~STATUS_FIELD.STATE) | TCP_STATE.CLOSE;
-  expire(table, slot, now + OUTCOME_TIMEOUTS[TCP_STATE.CLOSE]!);
+  expire(table, slot, table.now + OUTCOME_TIMEOUTS[TCP_STATE.CLOSE]!);
 }
 
 /**

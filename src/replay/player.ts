@@ -21,6 +21,9 @@ import { countRows, rowsBefore, step, type Timeline } from './timeline.ts';
 /** Looks at a judged burst before the next one takes its place; a promise is awaited. */
 export type Observer = (burst: Burst) => void | Promise<void>;
 
+/** What has to be awaited, if anything: a burst that nothing waits for makes no promise. */
+type Waiting = Promise<void> | undefined;
+
 export interface Playback {
   /** Time of the first and the last packet in nanoseconds since the source's epoch. */
   first: number;
@@ -71,12 +74,9 @@ export async function play(
   const { records } = burst;
   const playback: Playback = { first: Number.NaN, last: Number.NaN, backwards: 0, damage: null, indivisible: null };
   let timeline: Timeline | null = null;
-  const observe = async (seen: Burst): Promise<void> => {
+  const observe = (seen: Burst): Waiting => {
     if (flows !== null) add(flows, seen);
-    for (const observer of observers) {
-      const waiting = observer(seen);
-      if (waiting !== undefined) await waiting;
-    }
+    return observeFrom(observers, 0, seen);
   };
   const observeLate = async (): Promise<void> => {
     while (dataplane.late.length > 0) {
@@ -85,15 +85,16 @@ export async function play(
       await observe(lateBurst);
     }
   };
-  const judgeBurst = async (judged = 0): Promise<void> => {
+  const judgeBurst = (judged = 0): Waiting => {
     judge(dataplane, burst, judged);
     if (!countCompiled(dataplane, burst)) {
       countRead(dataplane.counters, burst);
       countVerdicts(dataplane.counters, burst, false);
     }
     if (timeline !== null) countRows(timeline, dataplane, burst);
-    await observe(burst);
-    if (dataplane.late.length > 0) await observeLate();
+    const waiting = observe(burst);
+    if (dataplane.late.length === 0) return waiting;
+    return waiting === undefined ? observeLate() : waiting.then(observeLate);
   };
   // A burst ends where a change is due: whoever looks at it finds the rules that judged all of it.
   const judgeInParts = async (planned: Plan): Promise<void> => {
@@ -108,7 +109,7 @@ export async function play(
       step(timeline, dataplane);
     }
   };
-  const judgeAll = (judged: number): Promise<void> => (plan === null ? judgeBurst(judged) : judgeInParts(plan));
+  const judgeAll = (judged: number): Waiting => (plan === null ? judgeBurst(judged) : judgeInParts(plan));
   // What was not let go when the replay stops was never there.
   const judgeReleased = async (opened: Gate): Promise<void> => {
     for (let left = records.count; left > 0; records.count = left) {
@@ -146,7 +147,8 @@ export async function play(
         break;
       }
       if (records.count === 0) continue;
-      await (gate === null ? judgeAll(judged) : judgeReleased(gate));
+      const waiting = gate === null ? judgeAll(judged) : judgeReleased(gate);
+      if (waiting !== undefined) await waiting;
     }
   } catch (error) {
     if (!(error instanceof Error)) throw error;
@@ -155,6 +157,15 @@ export async function play(
   finish(dataplane);
   await observeLate();
   return playback;
+}
+
+/** Show `burst` to the observers from number `first` on, one after the other. */
+function observeFrom(observers: readonly Observer[], first: number, burst: Burst): Waiting {
+  for (let index = first; index < observers.length; index++) {
+    const waiting = observers[index]!(burst);
+    if (waiting !== undefined) return waiting.then(() => observeFrom(observers, index + 1, burst));
+  }
+  return undefined;
 }
 
 /**

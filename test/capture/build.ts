@@ -237,7 +237,9 @@ export async function checkAsync<T>(property: fc.IAsyncProperty<T>, runs: number
     numRuns: TAGPLANE_RUNS === undefined ? runs : Number(TAGPLANE_RUNS),
   });
   if (!details.failed) return;
-  throw new Error(`${fc.defaultReportMessage(details)}\nrerun: TAGPLANE_SEED=${seed} node ${process.argv[1] ?? ''}`);
+  throw new Error(
+    `${fc.defaultReportMessage(details)}\n${String(details.errorInstance)}\nrerun: TAGPLANE_SEED=${seed} node ${process.argv[1] ?? ''}`,
+  );
 }
 
 export interface Planned {

@@ -63,12 +63,13 @@ export function createNatCell(ruleset: Ruleset, backend: Backend, choice: PortCh
     const end = view.byteLength;
     locate(view, 0, end, end, LINKTYPE.RAW, 4789, layers);
     transport.read(view, layers.outer, packet);
+    table.now = now();
     if (packet.protocol === PROTOCOL.ICMP && icmp.isError(packet.icmpType)) {
       quotes.locate(view, layers.outer, quote);
-      connections.trackError(tracking, 0, quote, packet.destination, now());
+      connections.trackError(tracking, 0, quote, packet.destination);
     } else {
       show(table, packet, view, layers.outer);
-      connections.track(tracking, 0, packet, now());
+      connections.track(tracking, 0, packet);
     }
     packet.ctstate = table.ctstate | ctstateBits(tracking.connection.status);
     return pass(cell, hook, packet, view, 0, end, partial) !== TRANSLATED.DROPPED;
@@ -85,7 +86,8 @@ export function createNatCell(ruleset: Ruleset, backend: Backend, choice: PortCh
 
   function confirm(): boolean {
     const { opening, connection } = tracking;
-    if (!connections.confirm(tracking, now())) return false;
+    table.now = now();
+    if (!connections.confirm(tracking)) return false;
     if (opening) confirmed.push([{ ...connection.original }, { ...connection.reply }]);
     return true;
   }

@@ -5,6 +5,7 @@
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { enterZone } from '../../src/dataplane/connection-table.ts';
 import * as conntrack from '../../src/dataplane/conntrack.ts';
 import { reserve } from '../../src/memory/arena.ts';
 import { CTSTATE } from '../../src/rules/model.ts';
@@ -40,19 +41,63 @@ function udpPacket(source: number, sourcePort: number, destination: number, dest
   });
 }
 
+/** Track one packet at `now`. */
+function trackAt(table: conntrack.Conntrack, cell: number, packet: RulePacket, now: number): void {
+  table.now = now;
+  conntrack.track(table, cell, packet);
+}
+
 /** Track one packet that passes the rules; false when the table was full. */
 function pass(table: conntrack.Conntrack, packet: RulePacket, now: number, cell = 0): boolean {
-  conntrack.track(table, cell, packet, now);
-  return conntrack.confirm(table, now);
+  trackAt(table, cell, packet, now);
+  return conntrack.confirm(table);
 }
 
 const flow = (index: number): RulePacket => udpPacket(0x0aff0104, 1024 + (index % 60_000), 0x0aff0200 + index, 53);
 
+const reply = (index: number): RulePacket => udpPacket(0x0aff0200 + index, 53, 0x0aff0104, 1024 + (index % 60_000));
+
+test('connections of one zone are unknown in the others, and forgotten when it comes again', () => {
+  const CELLS = 0x4000;
+  const table = conntrack.create(100);
+  const stateOf = (packet: RulePacket): number => {
+    trackAt(table, 1, packet, 5);
+    return table.ctstate;
+  };
+  enterZone(table, 0, CELLS);
+  pass(table, flow(1), 0, 1);
+  assert.is(stateOf(reply(1)), CTSTATE.ESTABLISHED);
+  enterZone(table, 1, CELLS);
+  assert.is(stateOf(reply(1)), CTSTATE.NEW);
+  pass(table, flow(2), 0, 1);
+  assert.is(stateOf(reply(2)), CTSTATE.ESTABLISHED);
+  // There are two zones of so many cells: the third is the first one again.
+  enterZone(table, 2, CELLS);
+  assert.is(stateOf(reply(1)), CTSTATE.NEW);
+  enterZone(table, 3, CELLS);
+  assert.is(stateOf(reply(2)), CTSTATE.NEW);
+  assert.is(table.refusals, 0);
+});
+
+test('what rules said is forgotten in every zone', () => {
+  const table = conntrack.create(100);
+  for (const zone of [0, 1]) {
+    enterZone(table, zone, 3);
+    for (const cell of [0, 2]) {
+      pass(table, flow(1), 0, cell);
+      table.words[table.slot * conntrack.ENTRY_WORDS + conntrack.SAID] = 7;
+    }
+  }
+  conntrack.forget(table, 2);
+  const said = [0, 1, 2, 3].map((slot) => table.words[slot * conntrack.ENTRY_WORDS + conntrack.SAID]);
+  assert.equal(said, [7, 0, 7, 0]);
+});
+
 test('a connection is not remembered before it is confirmed', () => {
   const table = conntrack.create(100);
-  conntrack.track(table, 0, flow(1), 0);
+  trackAt(table, 0, flow(1), 0);
   assert.is(table.ctstate, CTSTATE.NEW);
-  conntrack.track(table, 0, udpPacket(flow(1).destination, 53, flow(1).source, flow(1).sourcePort), 0);
+  trackAt(table, 0, udpPacket(flow(1).destination, 53, flow(1).source, flow(1).sourcePort), 0);
   assert.is(table.ctstate, CTSTATE.NEW);
   assert.is(table.reply, 0);
   assert.is(table.used, 0);
@@ -61,9 +106,9 @@ test('a connection is not remembered before it is confirmed', () => {
 test('cells do not share connections', () => {
   const table = conntrack.create(100);
   pass(table, flow(1), 0, 0);
-  conntrack.track(table, 1, udpPacket(flow(1).destination, 53, flow(1).source, flow(1).sourcePort), 0);
+  trackAt(table, 1, udpPacket(flow(1).destination, 53, flow(1).source, flow(1).sourcePort), 0);
   assert.is(table.ctstate, CTSTATE.NEW);
-  conntrack.track(table, 0, udpPacket(flow(1).destination, 53, flow(1).source, flow(1).sourcePort), 0);
+  trackAt(table, 0, udpPacket(flow(1).destination, 53, flow(1).source, flow(1).sourcePort), 0);
   assert.is(table.ctstate, CTSTATE.ESTABLISHED);
 });
 
@@ -71,7 +116,7 @@ test('a packet whose two ends are the same', () => {
   const table = conntrack.create(100);
   const same = udpPacket(1, 53, 1, 53);
   pass(table, same, 0);
-  conntrack.track(table, 0, same, 0);
+  trackAt(table, 0, same, 0);
   assert.is(table.ctstate, CTSTATE.NEW);
   assert.is(table.used, 1);
 });
@@ -83,7 +128,7 @@ test('the table grows and forgets nobody', () => {
   assert.is(table.used, count);
   for (let index = 0; index < count; index++) {
     const { source, sourcePort, destination } = flow(index);
-    conntrack.track(table, 0, udpPacket(destination, 53, source, sourcePort), count);
+    trackAt(table, 0, udpPacket(destination, 53, source, sourcePort), count);
     assert.is(table.ctstate, CTSTATE.ESTABLISHED, `connection ${index}`);
     assert.is(table.reply, 1);
   }
@@ -101,7 +146,7 @@ test('in an arena, entries stay where they are when the table grows, until their
   assert.is.not(table.place, place);
   for (let index = 0; index < room * 2; index++) {
     const { source, sourcePort, destination } = flow(index);
-    conntrack.track(table, 0, udpPacket(destination, 53, source, sourcePort), room * 2);
+    trackAt(table, 0, udpPacket(destination, 53, source, sourcePort), room * 2);
     assert.is(table.ctstate, CTSTATE.ESTABLISHED, `connection ${index}`);
   }
 });
@@ -139,13 +184,13 @@ test('the mark of a connection ends with it', () => {
   const table = conntrack.create(100);
   pass(table, flow(1), 0);
   conntrack.setConnectionMark(table, 7);
-  conntrack.track(table, 0, flow(1), SECOND);
+  trackAt(table, 0, flow(1), SECOND);
   assert.is(conntrack.connectionMark(table), 7);
-  conntrack.track(table, 0, flow(2), SECOND);
+  trackAt(table, 0, flow(2), SECOND);
   assert.is(conntrack.connectionMark(table), 0);
   pass(table, flow(1), 100 * SECOND);
   assert.is(conntrack.connectionMark(table), 0, 'the connection is a new one');
-  conntrack.track(table, 0, flow(1), 101 * SECOND);
+  trackAt(table, 0, flow(1), 101 * SECOND);
   assert.is(conntrack.connectionMark(table), 0);
 });
 
@@ -191,10 +236,10 @@ test('thousands of exchanges against a Map', () => {
         const server = `${destination}:53`;
         const packet = back ? udpPacket(destination, 53, source, sourcePort) : flow(pair * 37);
         const milliseconds = Math.trunc(now);
-        conntrack.track(table, 0, packet, milliseconds * 1e6);
+        trackAt(table, 0, packet, milliseconds * 1e6);
         const expected = back ? model(server, client, milliseconds) : model(client, server, milliseconds);
         if (table.ctstate !== expected) return false;
-        conntrack.confirm(table, milliseconds * 1e6);
+        conntrack.confirm(table);
       }
       return true;
     }),

@@ -13,18 +13,19 @@ function look(table: conntrack.Conntrack, client: number, now: number): number {
   const source = 0x0b000000 + client;
   const ports = (40_000 << 16) | 8080;
   const slot = conntrack.findPorted(table, 0, TCP, source, SERVER, ports, conntrack.hashOf(source, SERVER, ports));
-  conntrack.trackFound(table, slot, TCP, ACK, now);
+  table.now = now;
+  conntrack.trackFound(table, slot, TCP, ACK);
   return slot;
 }
 
 function open(table: conntrack.Conntrack, client: number, now: number): boolean {
   look(table, client, now);
-  return conntrack.confirm(table, now);
+  return conntrack.confirm(table);
 }
 
 function refuse(table: conntrack.Conntrack, client: number, now: number): number {
   const slot = look(table, client, now);
-  return slot < 0 ? conntrack.refuse(table, now) : slot;
+  return slot < 0 ? conntrack.refuse(table) : slot;
 }
 
 test('a refusal is found again, and is no connection', () => {

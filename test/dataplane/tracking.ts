@@ -35,18 +35,19 @@ export function createTracking(limit = 1 << 16, windows = false): Tracking {
     locate(view, 0, octets.length, octets.length, LINKTYPE.RAW, 4789, layers);
     const { outer } = layers;
     transport.read(view, outer, packet);
+    table.now = now;
     if (outer.transport < 0 && outer.fault !== FAULT.NONE) {
       conntrack.invalid(table);
     } else if (packet.protocol === PROTOCOL.ICMP && icmp.isError(packet.icmpType)) {
       quotes.locate(view, outer, quote);
       if (quote.valid === 0) conntrack.invalid(table);
-      else conntrack.trackError(table, 0, quote, packet.destination, now);
+      else conntrack.trackError(table, 0, quote, packet.destination);
     } else {
       show(table, packet, view, outer);
-      conntrack.track(table, 0, packet, now);
+      conntrack.track(table, 0, packet);
     }
     const state = NAMES.get(table.ctstate)!;
-    conntrack.confirm(table, now);
+    conntrack.confirm(table);
     return state;
   };
   return { table, see };

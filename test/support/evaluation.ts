@@ -377,7 +377,7 @@ export function packetsFor(table: Table, interfaces: InterfaceNames, seed: numbe
     time += pick(STEPS.slice(0, 4 + random(STEPS.length - 3)));
     packet.time = time;
     scatter(packet, edges, interfaces, pick);
-    for (let aims = random(4); aims > 0; aims -= 1) aim(pick(rules), packet, interfaces, pick);
+    for (let aims = random(4); aims > 0 && rules.length > 0; aims -= 1) aim(pick(rules), packet, interfaces, pick);
     nudge(packet, edges, pick);
     if (random(8) === 0) damage(packet, pick);
     if (packet.transport === 0) packet.sourcePort = packet.destinationPort = 0;

@@ -47,7 +47,7 @@ export function createEmulation(dataplane: Dataplane, options: Options, parts: P
     devices,
     options: { ...options, underlayMac, groupPolicy: options.groupPolicy !== false },
     frames: createPool(),
-    backlog: { frames: [], devices: [], next: 0 },
+    backlog: { frames: [], devices: [], next: 0, end: 0 },
     timed: [],
     fragments6: createFragments(),
     draws: parts.draws,

@@ -59,8 +59,11 @@ export interface Emulation {
   readonly devices: readonly Device[];
   readonly options: EmulationOptions;
   readonly frames: FramePool;
-  /** Frames that wait for the device whose index stands beside them; `next` is the first that still does. */
-  readonly backlog: { readonly frames: Frame[]; readonly devices: number[]; next: number };
+  /**
+   * Frames that wait for the device whose index stands beside them, those from `next` to `end`; what lies behind is of frames that have
+   * waited there before. An array that was emptied would have to be made anew for the next frame.
+   */
+  readonly backlog: { readonly frames: Frame[]; readonly devices: number[]; next: number; end: number };
   /** Neighbours whose timers run. */
   readonly timed: Neighbour[];
   /** IPv6 fragments that wait. */
@@ -79,6 +82,8 @@ export interface Emulation {
 
 /** Let `frame` wait until the device numbered `device` receives it. */
 export function enqueue(emulation: Emulation, frame: Frame, device: number): void {
-  emulation.backlog.frames.push(frame);
-  emulation.backlog.devices.push(device);
+  const { backlog } = emulation;
+  const at = backlog.end++;
+  backlog.frames[at] = frame;
+  backlog.devices[at] = device;
 }

@@ -188,6 +188,7 @@ export const LONGEST_FRAME = LARGE - HEADROOM;
 
 /** Put `length` octets of `from` at `at` behind those that `frame` has. */
 export function append(frame: Frame, from: Uint8Array, at: number, length: number): void {
-  frame.octets.set(from.subarray(at, at + length), frame.end);
+  // A view of all of it would be one more object for each frame that is put in.
+  frame.octets.set(length === from.length ? from : from.subarray(at, at + length), frame.end);
   frame.end += length;
 }

@@ -60,7 +60,10 @@ export function track(emulation: Emulation, host: Host, frame: Frame, arrived: b
 export function attach(emulation: Emulation, host: Host, frame: Frame): void {
   describe(emulation, host, frame);
   if (emulation.dataplane.packet.protocol === PROTOCOL.ICMP) emulation.translation.relate();
-  else emulation.translation.attach(emulation.now);
+  else {
+    emulation.dataplane.connections.now = emulation.now;
+    emulation.translation.attach();
+  }
   emulation.tracked = 0;
   emulation.dataplane.packet.ctstate = CTSTATE.RELATED;
   frame.ctstate = CTSTATE.RELATED;
@@ -139,7 +142,8 @@ export function endRefused(emulation: Emulation, host: Host, frame: Frame, verdi
 export function confirm(emulation: Emulation, frame: Frame): boolean {
   const { packet, outcome, connections } = emulation.dataplane;
   if (frame.attached === 1) return true;
-  if (!emulation.translation.confirm(emulation.now)) return false;
+  connections.now = emulation.now;
+  if (!emulation.translation.confirm()) return false;
   if (outcome.connectionMark !== packet.connectionMark && connections.slot >= 0)
     conntrack.setConnectionMark(connections, outcome.connectionMark);
   return true;

@@ -8,13 +8,12 @@ import { transmit } from './transmit.ts';
 /** Work on what waits until nothing does. */
 function drain(emulation: Emulation): void {
   const { backlog, devices } = emulation;
-  while (backlog.next < backlog.frames.length) {
+  while (backlog.next < backlog.end) {
     const at = backlog.next++;
     receive(emulation, backlog.frames[at]!, devices[backlog.devices[at]!]!);
   }
-  backlog.frames.length = 0;
-  backlog.devices.length = 0;
   backlog.next = 0;
+  backlog.end = 0;
 }
 
 /** Let what waits go its way, and capture time go on to `time` with every timer that is due by then. */

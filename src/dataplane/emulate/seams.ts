@@ -28,13 +28,13 @@ export interface Translation {
   /** The packet that was tracked last turned out to be damaged: it belongs to no connection. */
   invalidate(): void;
   /** A reset goes against the packet that was tracked last, for its connection, which closes. */
-  attach(now: number): void;
+  attach(): void;
   /** An ICMP error is about the packet that was tracked last, and belongs to its connection. */
   relate(): void;
   /** Whether it opens a connection that is not confirmed yet. */
   isOpening(): boolean;
   /** Remember the connection that was tracked last; false when the packet has to be dropped. */
-  confirm(now: number): boolean;
+  confirm(): boolean;
   prerouting(cell: number, packet: RulePacket, frame: Frame): boolean;
   /** INPUT before the filter table, and behind it, where sources are translated. */
   input(cell: number, packet: RulePacket, frame: Frame): boolean;
@@ -70,10 +70,10 @@ const passes = (): boolean => true;
 export const noTranslation = (dataplane: Dataplane): Translation => ({
   track: (cell, view, stack) => trackPacket(dataplane, cell, view, stack),
   invalidate: () => conntrack.invalid(dataplane.connections),
-  attach: (now) => attach(dataplane.connections, now),
+  attach: () => attach(dataplane.connections),
   relate: () => relate(dataplane.connections),
   isOpening: () => dataplane.connections.pending,
-  confirm: (now) => conntrack.confirm(dataplane.connections, now),
+  confirm: () => conntrack.confirm(dataplane.connections),
   prerouting: passes,
   input: passes,
   delivering: passes,

@@ -98,9 +98,9 @@ export function createTranslation(
       packet.ctstate = tracking.table.ctstate | ctstateBits(tracking.connection.status);
       packet.connectionMark = conntrack.connectionMark(tracking.table);
     },
-    invalidate: () => connections.invalid(tracking, dataplane.packet.time),
-    attach(now) {
-      attach(tracking.table, now);
+    invalidate: () => connections.invalid(tracking),
+    attach() {
+      attach(tracking.table);
       tracking.opening = false;
     },
     relate() {
@@ -109,7 +109,7 @@ export function createTranslation(
       tracking.related = true;
     },
     isOpening: () => tracking.opening,
-    confirm: (now) => connections.confirm(tracking, now),
+    confirm: () => connections.confirm(tracking),
     prerouting: (cell, packet, frame) =>
       mangle(cell, 'PREROUTING', packet, frame) && translate(cell, HOOK.PREROUTING, packet, frame),
     input: (cell, packet, frame) => mangle(cell, 'INPUT', packet, frame),
@@ -127,14 +127,15 @@ export function createTranslation(
 /** `trackPacket` with NAT: errors belong to the connection of what they quote, refused headers to none. */
 function track(dataplane: Dataplane, tracking: connections.Tracking, cell: Cell, view: DataView, stack: Stack): void {
   const { packet, quote } = dataplane;
+  tracking.table.now = packet.time;
   if (stack.transport < 0 && stack.fault !== FAULT.NONE) {
-    connections.invalid(tracking, packet.time);
+    connections.invalid(tracking);
   } else if (packet.protocol === PROTOCOL.ICMP && icmp.isError(packet.icmpType)) {
     quotes.locate(view, stack, quote);
-    if (quote.valid === 0) connections.invalid(tracking, packet.time);
-    else connections.trackError(tracking, cell.index, quote, packet.destination, packet.time);
+    if (quote.valid === 0) connections.invalid(tracking);
+    else connections.trackError(tracking, cell.index, quote, packet.destination);
   } else {
     show(tracking.table, packet, view, stack);
-    connections.track(tracking, cell.index, packet, packet.time);
+    connections.track(tracking, cell.index, packet);
   }
 }

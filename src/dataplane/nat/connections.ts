@@ -59,7 +59,6 @@ export interface Tracking {
   /** The packet is an ICMP error about the connection. */
   related: boolean;
 
-  now: number;
   /** Ports of the last packet; the table knows SCTP by them, tuples do not. */
   sourcePort: number;
   destinationPort: number;
@@ -86,7 +85,6 @@ export function create(table: conntrack.Conntrack, eviction: Eviction | null = n
     bound: -1,
     opening: false,
     related: false,
-    now: 0,
     sourcePort: 0,
     destinationPort: 0,
     shown: createPacket(),
@@ -98,17 +96,17 @@ export function create(table: conntrack.Conntrack, eviction: Eviction | null = n
 }
 
 /** `conntrack.track` for a cell with NAT: the same fields of `table`, and `connection`, `bound`, `opening`. */
-export function track(tracking: Tracking, cell: number, packet: RulePacket, now: number): void {
+export function track(tracking: Tracking, cell: number, packet: RulePacket): void {
   const { table } = tracking;
-  begin(tracking, now);
-  conntrack.track(table, cell, packet, now);
+  begin(tracking);
+  conntrack.track(table, cell, packet);
   if (table.slot >= 0) return;
   show(tracking, packet);
   if (tracking.bindings.count !== 0 && hasTuple(packet)) {
     ofPacket(packet, tracking.tuple);
     const place = bindings.find(tracking.bindings, cell, tracking.tuple);
     if (place >= 0 && follow(tracking, cell, place)) return;
-    if (place >= 0) conntrack.track(table, cell, packet, now);
+    if (place >= 0) conntrack.track(table, cell, packet);
   }
   if (!table.pending) return;
   tracking.opening = true;
@@ -116,13 +114,12 @@ export function track(tracking: Tracking, cell: number, packet: RulePacket, now:
 }
 
 /** `conntrack.invalid` for a cell with NAT. */
-export function invalid(tracking: Tracking, now: number): void {
-  begin(tracking, now);
+export function invalid(tracking: Tracking): void {
+  begin(tracking);
   conntrack.invalid(tracking.table);
 }
 
-function begin(tracking: Tracking, now: number): void {
-  tracking.now = now;
+function begin(tracking: Tracking): void {
   tracking.bound = -1;
   tracking.opening = false;
   tracking.related = false;
@@ -159,7 +156,7 @@ function follow(tracking: Tracking, cell: number, place: number): boolean {
   const { table, shown } = tracking;
   const index = place >>> 1;
   showBound(tracking, bindings.serialOf(tracking.bindings, index), place & 1);
-  conntrack.track(table, cell, shown, tracking.now);
+  conntrack.track(table, cell, shown);
   if (table.pending) {
     bindings.remove(tracking.bindings, index);
     return false;
@@ -175,16 +172,10 @@ function use(tracking: Tracking, index: number): void {
 }
 
 /** `conntrack.trackError` for a cell with NAT. */
-export function trackError(
-  tracking: Tracking,
-  cell: number,
-  quote: Readonly<Quote>,
-  errorDestination: number,
-  now: number,
-): void {
+export function trackError(tracking: Tracking, cell: number, quote: Readonly<Quote>, errorDestination: number): void {
   const { table } = tracking;
-  begin(tracking, now);
-  conntrack.trackError(table, cell, quote, errorDestination, now);
+  begin(tracking);
+  conntrack.trackError(table, cell, quote, errorDestination);
   tracking.related = table.slot >= 0;
   if (table.slot >= 0 || tracking.bindings.count === 0) return;
   if (errorDestination !== quote.source || !ofQuote(quote, tracking.tuple)) return;
@@ -231,7 +222,7 @@ function lookUp(tracking: Tracking, index: number, reply: number): void {
     quote.icmpCode = query.destinationPort & 0xff;
     quote.icmpIdentifier = 0;
   }
-  conntrack.trackError(tracking.table, bindings.cellOf(tracking.bindings, index), quote, quote.source, tracking.now);
+  conntrack.trackError(tracking.table, bindings.cellOf(tracking.bindings, index), quote, quote.source);
 }
 
 function isLiving(tracking: Tracking, index: number): boolean {
@@ -257,7 +248,7 @@ function isTakenPlain(tracking: Tracking, reply: Readonly<Tuple>): boolean {
     quote.sourcePort = reply.sourcePort;
     quote.destinationPort = reply.destinationPort;
   }
-  conntrack.trackError(table, tracking.connection.cell, quote, quote.source, tracking.now);
+  conntrack.trackError(table, tracking.connection.cell, quote, quote.source);
   if (table.slot < 0) return false;
   // An error about a reply goes the original way, so that connection was opened by the inverse of the reply.
   if (table.reply === 0) invert(reply, tuple);
@@ -302,17 +293,16 @@ function isMapped(tracking: Tracking, tuple: Readonly<Tuple>, range: Readonly<Ra
  * Remember the connection that the last `track` found opening. False when the packet must be dropped: another connection
  * has one of its tuples (no free port was found), or the table is full.
  */
-export function confirm(tracking: Tracking, now: number): boolean {
+export function confirm(tracking: Tracking): boolean {
   const { table, connection } = tracking;
-  if (!tracking.opening) return conntrack.confirm(table, now);
-  tracking.now = now;
+  if (!tracking.opening) return conntrack.confirm(table);
   const isBound = isChanged(connection.status) || connection.masqueradeInterface !== 0;
   if (isBound || tracking.bindings.count !== 0) {
     if (isTaken(tracking, connection.reply, false) || isTaken(tracking, connection.original, false)) return false;
   }
   restore(tracking);
   tracking.opening = false;
-  return isBound ? confirmBound(tracking) : conntrack.confirm(table, now);
+  return isBound ? confirmBound(tracking) : conntrack.confirm(table);
 }
 
 /**
@@ -320,23 +310,23 @@ export function confirm(tracking: Tracking, now: number): boolean {
  * fields.
  */
 export function restore(tracking: Tracking): void {
-  const { table, shown, connection, opening, now } = tracking;
+  const { table, shown, connection, opening } = tracking;
   if (!opening || table.pending) return;
   shown.source = connection.original.source;
   shown.destination = connection.original.destination;
   const isPorted = hasPorts(shown.protocol) || shown.protocol === PROTOCOL.ICMP;
   shown.sourcePort = isPorted ? connection.original.sourcePort : tracking.sourcePort;
   shown.destinationPort = isPorted ? connection.original.destinationPort : tracking.destinationPort;
-  conntrack.track(table, connection.cell, shown, now);
+  conntrack.track(table, connection.cell, shown);
 }
 
 function confirmBound(tracking: Tracking): boolean {
-  const { table, shown, connection, now } = tracking;
+  const { table, shown, connection } = tracking;
   if (bindings.isFull(tracking.bindings)) makeRoom(tracking);
   const index = bindings.add(tracking.bindings, connection);
   showBound(tracking, bindings.serialOf(tracking.bindings, index), 0);
-  conntrack.track(table, connection.cell, shown, now);
-  if (conntrack.confirm(table, now)) {
+  conntrack.track(table, connection.cell, shown);
+  if (conntrack.confirm(table)) {
     tracking.bound = index;
     return true;
   }

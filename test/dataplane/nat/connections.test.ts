@@ -47,7 +47,8 @@ function createCell(limit = 1 << 16, eviction: connections.Eviction | null = nul
   const tracking = connections.create(conntrack.create(limit), eviction);
   const { table, connection, neighbours } = tracking;
   const see = (packet: RulePacket, now: number): string => {
-    connections.track(tracking, 0, packet, now);
+    tracking.table.now = now;
+    connections.track(tracking, 0, packet);
     const { ctstate, reply } = table;
     if (tracking.opening) {
       setUpNull(connection, MANIP.DESTINATION, neighbours, LOWEST);
@@ -55,7 +56,7 @@ function createCell(limit = 1 << 16, eviction: connections.Eviction | null = nul
       else setUpNull(connection, MANIP.SOURCE, neighbours, LOWEST);
     }
     const text = `${ctstate === CTSTATE.NEW ? 'NEW' : ctstate === CTSTATE.ESTABLISHED ? 'ESTABLISHED' : 'INVALID'}${reply === 1 ? ' reply' : ''}`;
-    return connections.confirm(tracking, now) ? text : 'dropped';
+    return connections.confirm(tracking) ? text : 'dropped';
   };
   return { tracking, see };
 }
@@ -146,10 +147,11 @@ test('a closed connection is evicted when a range of ports is used up, if whoeve
     const tracking = connections.create(conntrack.create(64), eviction);
     const range = { ...MASQUERADE, flags: MASQUERADE.flags | 2, portLow: 6000, portHigh: 6000 };
     const open = (from: string, now: number): boolean => {
-      connections.track(tracking, 0, packetOf(TCP, from, SERVER, [40000, 80], SYN), now);
+      tracking.table.now = now;
+      connections.track(tracking, 0, packetOf(TCP, from, SERVER, [40000, 80], SYN));
       setUpNull(tracking.connection, MANIP.DESTINATION, tracking.neighbours, LOWEST);
       setUp(tracking.connection, MANIP.SOURCE, range, tracking.neighbours, LOWEST);
-      return connections.confirm(tracking, now);
+      return connections.confirm(tracking);
     };
     assert.is(open(A, 0), true);
     assert.is(open(B, 1), allowed);
@@ -183,7 +185,8 @@ test('errors about either side find the connection, when they are addressed to w
   const error = (from: string, to: string, ports: [number, number], addressee: string, now = 1): string => {
     Object.assign(quote, { protocol: UDP, source: address(from), destination: address(to) });
     [quote.sourcePort, quote.destinationPort] = ports;
-    connections.trackError(tracking, 0, quote, address(addressee), now);
+    tracking.table.now = now;
+    connections.trackError(tracking, 0, quote, address(addressee));
     return tracking.related ? `${table.reply} ${tracking.bound >= 0 ? 'bound' : 'plain'}` : 'none';
   };
   assert.is(error('10.0.0.101', SERVER, [40000, 53], '10.0.0.101'), '1 bound');

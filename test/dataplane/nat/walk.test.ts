@@ -42,7 +42,8 @@ function createWalker(...rules: string[]) {
     const view = new DataView(Uint8Array.from(octets).buffer);
     locate(view, 0, view.byteLength, view.byteLength, LINKTYPE.RAW, 4789, layers);
     transport.read(view, layers.outer, packet);
-    connections.track(tracking, 0, packet, now);
+    tracking.table.now = now;
+    connections.track(tracking, 0, packet);
     return view;
   };
   const at = (hook: number, view: DataView, inInterface: number, outInterface: number): number => {
@@ -65,7 +66,7 @@ test('the first packet walks each chain once, later ones none', () => {
     assert.is(at(HOOK.POSTROUTING, view, numbers.eth1, numbers.eth0), TRANSLATED.CHANGED);
     assert.is(ends(view), '10.0.0.101:40000 > 10.0.0.9:53');
     assert.is(packet.source, address('10.0.0.101'));
-    assert.is(connections.confirm(tracking, now), true);
+    assert.is(connections.confirm(tracking), true);
     assert.equal([...evaluator.counters().packets], [1]);
   }
 });
@@ -90,7 +91,7 @@ test('a masqueraded connection that would leave elsewhere is dropped and forgott
     const view = meet(DATAGRAM, now);
     at(HOOK.PREROUTING, view, numbers.eth1, 0);
     const done = at(HOOK.POSTROUTING, view, numbers.eth1, device);
-    if (done !== TRANSLATED.DROPPED) connections.confirm(tracking, now);
+    if (done !== TRANSLATED.DROPPED) connections.confirm(tracking);
     return done;
   };
   assert.is(leave(numbers.eth0, 0), TRANSLATED.CHANGED);
