@@ -17,7 +17,9 @@ export interface Trace {
 /** The trace of `shape`, written now if it is not there yet. */
 export function traceOf(shape: Shape): Trace {
   mkdirSync(FOLDER, { recursive: true });
-  const name = join(FOLDER, `${shape.frames}-${shape.flows}-${shape.policies}-${shape.hitRate}-${shape.seed}`);
+  const { frames, flows, policies, hitRate, seed, containers, payload, logging } = shape;
+  const more = [containers && `c${containers}`, payload && `p${payload}`, logging && 'logging'].filter(Boolean);
+  const name = join(FOLDER, [frames, flows, policies, hitRate, seed, ...more].join('-'));
   const trace = { capture: `${name}.pcap`, foundation: `${name}.json` };
   if (!existsSync(trace.capture)) {
     writeTrace(shape, `${trace.capture}.partial`);
@@ -50,6 +52,12 @@ export function median(values: readonly number[]): number {
   const middle = sorted.length >>> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
+
+/** Rounds that every question takes; TAGPLANE_BENCH_ROUNDS says otherwise. */
+export const rounds = (): number => Number(process.env.TAGPLANE_BENCH_ROUNDS ?? '5');
+
+/** Frames of a trace; TAGPLANE_BENCH_FRAMES says otherwise, to try the benchmarks out. */
+export const frames = (): number => Number(process.env.TAGPLANE_BENCH_FRAMES ?? '1000000');
 
 /** One line of JSON on standard output. */
 export const tell = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);

@@ -1,13 +1,13 @@
 /**
- * One replay of a capture in a process of its own, for `replay.bench.ts` and `memory.bench.ts`.
+ * One replay of a capture in a process of its own, for benchmarks of the whole cell.
  *
- *   node replay-once.js CAPTURE FOUNDATION CELL [ROUNDS] [flows|verdicts]
+ *   node replay-once.js CAPTURE FOUNDATION CELL [ROUNDS] [flows|verdicts] [CHUNK|memory]
  *
- * Replays ROUNDS times, everything built anew each time, memory too, and prints a line of JSON: nanoseconds per packet of every round,
+ * CHUNK is the octets of a read; with `memory` all is read before the clock starts. Replays ROUNDS times, everything built anew each time, memory too, and prints a line of JSON: nanoseconds per packet of every round,
  * counts of the last, and the largest resident size of the process. Nanoseconds are CPU time from the first octet read to
  * the last packet counted, and with `flows` added to its flow, as a report needs it: of the thread that replays, and of the whole process, where V8 compiles beside it.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { openSource } from '../src/capture/file.ts';
 import { open } from '../src/capture/reader.ts';
 import { chooseLoops } from '../src/cli/loops.ts';
@@ -21,13 +21,15 @@ import * as flows from '../src/replay/flows.ts';
 import { play } from '../src/replay/player.ts';
 import { quiet, threadNanoseconds } from './measure.ts';
 
-const [capture, foundationFile, cell, rounds = '1', work = 'flows'] = process.argv.slice(2) as [
+const [capture, foundationFile, cell, rounds = '1', work = 'flows', chunk] = process.argv.slice(2) as [
   string,
   string,
   string,
+  string?,
   string?,
   string?,
 ];
+const chunkLength = chunk === 'memory' ? statSync(capture).size + 1 : Number(chunk ?? 1 << 20);
 const foundation = readFoundation(readFileSync(foundationFile, 'utf8'), foundationFile);
 const ruleset = plan(foundation, cell);
 const nanoseconds: number[] = [];
@@ -44,7 +46,7 @@ for (let round = 0; round < Number(rounds); round++) {
   };
   const dataplane = createDataplane(foundation, new Map([[cell, { ruleset, backend: 'nft' }]]), options);
   const table = work === 'flows' ? flows.create(createEnds(dataplane.directory), dataplane.straight) : null;
-  const reader = await open(await openSource(capture), { arena });
+  const reader = await open(await openSource(capture), { arena, chunkLength });
   await quiet();
   const before = process.cpuUsage();
   const threadBefore = threadNanoseconds();

@@ -21,6 +21,12 @@ export interface Shape {
   readonly policies: number;
   /** Share of flows that a policy allows. */
   readonly hitRate: number;
+  /** On the receiving cell; 250 when left out. */
+  readonly containers?: number;
+  /** Octets behind the inner TCP header; 64 when left out. */
+  readonly payload?: number;
+  /** Every container has security groups, and rules log. */
+  readonly logging?: boolean;
 }
 
 const CONTAINERS = 250;
@@ -28,6 +34,8 @@ const SENDING_CELLS = 10;
 const SENDERS_PER_CELL = 50;
 const RECEIVING_CELL = 1;
 const PAYLOAD = 64;
+const SECURITY_GROUPS = 5;
+const RULES_PER_GROUP = 10;
 
 /** A small seeded generator (mulberry32): uniform in [0, 1). */
 export function random(seed: number): () => number {
@@ -56,13 +64,15 @@ const receiverAddress = (receiver: number): number => leaseOf(RECEIVING_CELL) + 
 /** Senders are tagged from 1 in their order. */
 const tagOf = (sender: number): number => sender + 1;
 
+const containersOf = ({ containers = CONTAINERS }: Shape): number => containers;
+
 function policiesOf(shape: Shape, next: () => number): Policy[] {
   const seen = new Set<string>();
   const policies: Policy[] = [];
   while (policies.length < shape.policies) {
     const policy = {
       sender: Math.floor(next() * SENDING_CELLS * SENDERS_PER_CELL),
-      receiver: Math.floor(next() * CONTAINERS),
+      receiver: Math.floor(next() * containersOf(shape)),
       port: 1024 + Math.floor(next() * 60_000),
     };
     const key = `${policy.sender}/${policy.receiver}/${policy.port}`;
@@ -86,7 +96,7 @@ export function foundationOf(shape: Shape): object {
     tag: tagOf(index).toString(16).toUpperCase().padStart(4, '0'),
     instances: [{ cell: `cell-${cellOfSender(index)}`, ip: formatIpv4(senderAddress(index)) }],
   }));
-  const receivers = Array.from({ length: CONTAINERS }, (_, index) => ({
+  const receivers = Array.from({ length: containersOf(shape) }, (_, index) => ({
     name: `receiver-${index}`,
     guid: guid(2, index),
     tag: (0x8000 + index).toString(16).toUpperCase(),
@@ -102,8 +112,22 @@ export function foundationOf(shape: Shape): object {
       protocol: 'tcp',
       ports: String(port),
     })),
+    ...(shape.logging === true ? { security_groups: securityGroups(), properties: { iptables_logging: true } } : {}),
   };
 }
+
+/** Groups that are bound to every container: blocks and ports outside the overlay. */
+const securityGroups = (): object[] =>
+  Array.from({ length: SECURITY_GROUPS }, (_, group) => ({
+    name: `group-${group}`,
+    running_default: true,
+    rules: Array.from({ length: RULES_PER_GROUP }, (_rule, rule) => ({
+      protocol: 'tcp',
+      destination: `192.168.${group * RULES_PER_GROUP + rule}.0/24`,
+      ports: `${8000 + rule},9000-9100`,
+      log: true,
+    })),
+  }));
 
 const OUTER_IP = ethernet.HEADER_LENGTH;
 const OUTER_UDP = OUTER_IP + ipv4.HEADER_LENGTH;
@@ -111,9 +135,9 @@ const VXLAN = OUTER_UDP + udp.HEADER_LENGTH;
 const INNER = VXLAN + vxlan.HEADER_LENGTH;
 const INNER_IP = INNER + ethernet.HEADER_LENGTH;
 const INNER_TCP = INNER_IP + ipv4.HEADER_LENGTH;
-export const FRAME_LENGTH = INNER_TCP + tcp.HEADER_LENGTH + PAYLOAD;
+const HEADERS = INNER_TCP + tcp.HEADER_LENGTH;
+export const FRAME_LENGTH = HEADERS + PAYLOAD;
 const RECORD_HEADER = 16;
-const RECORD_LENGTH = RECORD_HEADER + FRAME_LENGTH;
 
 interface Flow {
   readonly sender: number;
@@ -157,26 +181,26 @@ function writeIpv4(
   ipv4.setHeaderChecksum(view, at, checksum.complement(checksum.sum(view, at, at + ipv4.HEADER_LENGTH)));
 }
 
-/** One record: pcap header and frame, at `at` of `view`. */
-function writeRecord(view: DataView, at: number, flow: Flow, index: number): void {
+/** One record: pcap header and a frame of `frameLength` octets, at `at` of `view`. */
+function writeRecord(view: DataView, at: number, flow: Flow, index: number, frameLength: number): void {
   const cell = cellOfSender(flow.sender);
   const frame = at + RECORD_HEADER;
   view.setUint32(at, 1_700_000_000 + Math.floor(index / 1e6), true);
   view.setUint32(at + 4, index % 1e6, true);
-  view.setUint32(at + 8, FRAME_LENGTH, true);
-  view.setUint32(at + 12, FRAME_LENGTH, true);
+  view.setUint32(at + 8, frameLength, true);
+  view.setUint32(at + 12, frameLength, true);
   const mac = 0x42010a000000;
   ethernet.encode({ destination: mac + RECEIVING_CELL, source: mac + cell, type: ETHER_TYPE.IPV4 }, view, frame);
   writeIpv4(
     view,
     frame + OUTER_IP,
-    FRAME_LENGTH - OUTER_IP,
+    frameLength - OUTER_IP,
     PROTOCOL.UDP,
     underlayOf(cell),
     underlayOf(RECEIVING_CELL),
     index & 0xffff,
   );
-  const length = FRAME_LENGTH - OUTER_UDP;
+  const length = frameLength - OUTER_UDP;
   udp.encode(
     { sourcePort: flow.sourcePort, destinationPort: PORT.VXLAN, length, checksum: 0 },
     view,
@@ -187,7 +211,7 @@ function writeRecord(view: DataView, at: number, flow: Flow, index: number): voi
   const inner = { destination: vtep + leaseOf(RECEIVING_CELL), source: vtep + leaseOf(cell), type: ETHER_TYPE.IPV4 };
   ethernet.encode(inner, view, frame + INNER);
   const addresses = [senderAddress(flow.sender), receiverAddress(flow.receiver)] as const;
-  writeIpv4(view, frame + INNER_IP, FRAME_LENGTH - INNER_IP, PROTOCOL.TCP, addresses[0], addresses[1], index & 0xffff);
+  writeIpv4(view, frame + INNER_IP, frameLength - INNER_IP, PROTOCOL.TCP, addresses[0], addresses[1], index & 0xffff);
   const segment = tcp.create();
   Object.assign(segment, {
     sourcePort: flow.sourcePort,
@@ -206,7 +230,9 @@ export function writeTrace(shape: Shape, path: string): void {
   const policies = policiesOf(shape, next);
   const flows = flowsOf(shape, policies, next);
   const batch = 4096;
-  const octets = new Uint8Array(batch * RECORD_LENGTH);
+  const frameLength = HEADERS + (shape.payload ?? PAYLOAD);
+  const recordLength = RECORD_HEADER + frameLength;
+  const octets = new Uint8Array(batch * recordLength);
   const view = new DataView(octets.buffer);
   const header = new Uint8Array(24);
   const fields = new DataView(header.buffer);
@@ -220,8 +246,8 @@ export function writeTrace(shape: Shape, path: string): void {
   for (let index = 0; index < shape.frames; index += batch) {
     const count = Math.min(batch, shape.frames - index);
     for (let i = 0; i < count; i++)
-      writeRecord(view, i * RECORD_LENGTH, flows[Math.floor(next() * flows.length)]!, index + i);
-    writeSync(file, octets.subarray(0, count * RECORD_LENGTH));
+      writeRecord(view, i * recordLength, flows[Math.floor(next() * flows.length)]!, index + i, frameLength);
+    writeSync(file, octets.subarray(0, count * recordLength));
   }
   closeSync(file);
 }
