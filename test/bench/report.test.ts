@@ -1,0 +1,93 @@
+/** Charts stand where arithmetic says, and docs/performance.md says what its results say. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BEGIN, chartsOf, END, filled, read, tablesOf } from '../../bench/report.ts';
+import { decades, draw, drawBars, PLOT, roundUp, xOf, yOf } from '../../bench/svg.ts';
+import { ROOT } from '../support/shared.ts';
+
+const test = suite('bench: report');
+
+test('axes', () => {
+  assert.equal(decades([10, 100, 60_000]), [1, 5]);
+  assert.equal(decades([7]), [0, 1]);
+  assert.equal(decades([1000]), [3, 4]);
+  assert.equal([0.3, 1, 1.1, 4.2, 5, 7, 51].map(roundUp), [0.5, 1, 2, 5, 5, 10, 100]);
+  assert.is(xOf(10, [1, 3]), PLOT.left);
+  assert.is(xOf(1000, [1, 3]), PLOT.right);
+  assert.is(xOf(100, [1, 3]), (PLOT.left + PLOT.right) / 2);
+  assert.is(yOf(0, 5), PLOT.bottom);
+  assert.is(yOf(5, 5), PLOT.top);
+  assert.is(yOf(2.5, 5), (PLOT.bottom + PLOT.top) / 2);
+});
+
+test('points, whiskers and lines stand where they belong', () => {
+  const svg = draw({
+    title: 'a < b & "c"',
+    xLabel: 'x',
+    yLabel: 'y',
+    series: [
+      {
+        name: 'one',
+        points: [
+          { x: 100, y: 1, least: 0.5, most: 2 },
+          { x: 10, y: 2, least: 2, most: 2 },
+        ],
+      },
+    ],
+    lines: [{ name: 'asked for: 1', y: 1 }],
+  });
+  assert.match(svg, '<title>a &lt; b &amp; &quot;c&quot;</title>');
+  // Decades 10 to 100, values 0 to 2, on a plot of 64 to 700 and 320 to 48.
+  assert.match(svg, '<polyline points="64,48 700,184" ');
+  assert.match(svg, '<line x1="700" y1="252" x2="700" y2="48" ');
+  assert.match(svg, '<line x1="64" y1="184" x2="700" y2="184" stroke="#c33"');
+  assert.match(svg, '>10</text>');
+});
+
+test('bars are as long as their values', () => {
+  const svg = drawBars('t', 'times', [
+    { name: 'a', value: 5, least: 4, most: 6, must: 2.5, aim: 10 },
+    { name: 'b', value: 10, least: 10, most: 10 },
+  ]);
+  // 0 to 10 on 300 to 650.
+  assert.match(svg, '<rect x="300" y="48" width="175" height="18"');
+  assert.match(svg, '<rect x="300" y="74" width="350" height="18"');
+  assert.match(svg, '<line x1="387.5" y1="45" x2="387.5" y2="69" stroke="#c33" stroke-width="2"/>');
+  assert.match(svg, '<line x1="650" y1="45" x2="650" y2="69" stroke="#c33" stroke-dasharray="3 3"/>');
+});
+
+const RESULTS = `{"schemaVersion":1,"date":"2026-11-23","commit":"abc1234","processor":"P","processors":2,"memoryGigabytes":4,"node":"v20","system":"linux x64"}
+{"bench":"flows","connections":100000,"work":"verdicts","nanoseconds":80,"ratio":0.9,"ratioLeast":0.8,"ratioMost":1,"must":0.8,"aim":1.7}
+{"bench":"compile","policies":10,"milliseconds":5,"least":4,"most":6,"exchangeMilliseconds":3,"megabytes":1}
+`;
+
+test('results become tables, and only charts that they have something for', () => {
+  const lines = read(RESULTS);
+  assert.equal([...chartsOf(lines).keys()].sort(), ['flows.svg', 'targets.svg']);
+  const tables = tablesOf(lines);
+  assert.match(tables, 'Found on 2026-11-23 at commit abc1234: 2 processors (P), 4 GB, Node v20, linux x64.');
+  assert.match(tables, '| 100,000 | verdicts | 80 ns | 0.9 (0.8 to 1) | 0.8, 1.7 |');
+  assert.match(tables, '| 10 | 5 ms (4 to 6) | 3 ms | 1 MB |  |');
+  assert.match(filled(`before ${BEGIN} old ${END} after`, tables), `before ${BEGIN}\nFound on`);
+  assert.throws(() => filled('nothing', tables), /has no marks/);
+  assert.throws(
+    () => chartsOf([{ bench: 'flows', work: 'verdicts', connections: 'many' }]),
+    /connections of flows: expected a number, got many/,
+  );
+});
+
+const DIRECTORY = join(ROOT, 'docs', 'performance');
+
+test('docs/performance.md and its charts are what the committed results say', () => {
+  const text = readFileSync(join(DIRECTORY, 'results.ndjson'), 'utf8');
+  const page = readFileSync(join(ROOT, 'docs', 'performance.md'), 'utf8');
+  const lines = read(text);
+  assert.fixture(page, filled(page, tablesOf(lines)));
+  for (const [name, svg] of chartsOf(lines)) assert.fixture(readFileSync(join(DIRECTORY, name), 'utf8'), svg, name);
+  for (const [, name] of page.matchAll(/\]\(performance\/([a-z]+\.svg)\)/g))
+    assert.ok(existsSync(join(DIRECTORY, name!)), `${name} is shown and not there`);
+});
+
+test.run();
