@@ -29,6 +29,10 @@ const COMMANDS: Readonly<
     about: 'what is in the packets of a capture, one line each',
     load: async () => (await loaded('./decode/command.js', () => import('./decode/command.ts'))).decodeCommand(),
   },
+  bench: {
+    about: 'how fast, on this machine, with these rules and this traffic',
+    load: async () => (await loaded('./bench/command.js', () => import('./bench/command.ts'))).benchCommand(),
+  },
   policy: {
     about: 'print, convert and check policies and the rules they become',
     load: async () => (await loaded('./policy/command.js', () => import('./policy/command.ts'))).policyCommand(),
