@@ -57,7 +57,11 @@ interface Source {
   readonly context: Context;
   readonly copies: number;
   readonly arena: Arena;
+  /** Conditions of rules by id, for regular packets and for others: plans of several chains and kinds of packets share them. */
+  readonly conditions: { readonly regular: Conditions; readonly irregular: Conditions };
 }
+
+type Conditions = (readonly Condition[] | undefined)[];
 
 /** Compile `table`. Throws ChainError when its chains do not fit together. */
 export function compile(table: Table, interfaces: InterfaceNames, options: CompileOptions): CompiledTable {
@@ -74,7 +78,15 @@ export function compile(table: Table, interfaces: InterfaceNames, options: Compi
     ranges: new Int32Array(0),
   };
   const copies = options.copies ?? defaultCopies(rules.rules.length);
-  const source: Source = { rules, chains, operands, context, copies, arena: options.arena ?? heap };
+  const source: Source = {
+    rules,
+    chains,
+    operands,
+    context,
+    copies,
+    arena: options.arena ?? heap,
+    conditions: { regular: [], irregular: [] },
+  };
   const matchers: (Matcher | undefined)[] = chains.names.map(() => undefined);
   const counters = createCounters(rules.rules.length, chains.names.length);
 
@@ -136,14 +148,10 @@ function planOf(source: Source, chain: number, regular: boolean, known: Known | 
   const { rules, chains, context, operands } = source;
   const { patterns, interfaces } = operands;
   const marks = known !== null && changesMarks(rules);
-  const memo: (readonly Condition[] | undefined)[] = new Array<undefined>(rules.rules.length);
-  const read = (id: number): readonly Condition[] => {
-    const all = conditionsOf(rules.rules[id]!.rule, context.meters.first[id]!, regular, operands);
-    return known === null ? all : simplified(all, known, patterns, interfaces, marks);
-  };
+  const all = regular ? source.conditions.regular : source.conditions.irregular;
   const conditions = (id: number): readonly Condition[] => {
-    memo[id] ??= read(id);
-    return memo[id];
+    all[id] ??= conditionsOf(rules.rules[id]!.rule, context.meters.first[id]!, regular, operands);
+    return known === null ? all[id] : simplified(all[id], known, patterns, interfaces, marks);
   };
   const flat = flatten(rules, chains, chain, conditions, source.copies);
   const plan = layOut(flat, regular, chains.names.length, source.arena);

@@ -216,10 +216,12 @@ function addPort(op: number, ports: NegatablePorts | undefined, list: Condition[
 /** Conditions from here on may not be asked early: a meter charges, a header condition can drop the packet. */
 export const isFence = (one: Condition): boolean => one.op === OP.METER || one.op === OP.HEADER;
 
-const EXACT_FIELDS = new Set<number>([OP.SOURCE, OP.DESTINATION, OP.PROTOCOL, OP.IN, OP.OUT, OP.MARK]);
+/** 1 for the operators that ask for one value of a field. */
+const EXACT_FIELDS = new Uint8Array(256);
+for (const op of [OP.SOURCE, OP.DESTINATION, OP.PROTOCOL, OP.IN, OP.OUT, OP.MARK]) EXACT_FIELDS[op] = 1;
 
 /** Whether a condition holds for one value of its field (under a mask). */
-export const isExact = (one: Condition): boolean => !one.negated && EXACT_FIELDS.has(one.op);
+export const isExact = (one: Condition): boolean => !one.negated && EXACT_FIELDS[one.op] === 1;
 
 const clash = (one: Condition, other: Condition): boolean => {
   const masked = one.op === OP.SOURCE || one.op === OP.DESTINATION || one.op === OP.MARK;
@@ -237,9 +239,13 @@ export function combine(context: readonly Condition[], own: readonly Condition[]
       list.push(one);
       continue;
     }
-    const others = list.filter((other) => other.op === one.op && isExact(other));
-    if (others.some((other) => clash(one, other))) return null;
-    if (!others.some((other) => other.a === one.a && other.b === one.b)) list.push(one);
+    let isKnown = false;
+    for (const other of list) {
+      if (other.op !== one.op || !isExact(other)) continue;
+      if (clash(one, other)) return null;
+      isKnown ||= other.a === one.a && other.b === one.b;
+    }
+    if (!isKnown) list.push(one);
   }
   return list;
 }

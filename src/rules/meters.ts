@@ -46,6 +46,7 @@ export function createMeters(table: RuleTable, backend: Backend, earlier?: Earli
   const first = new Int32Array(table.rules.length);
   for (const { id, rule } of table.rules) {
     first[id] = list.length;
+    if (!rule.matches.some(isMetered)) continue;
     const old = same === null ? rule : same.rules[id]!.rule;
     const kept = same === null && backend === 'legacy' ? undefined : before.get(old);
     for (const [index, match] of rule.matches.filter(isMetered).entries()) {
