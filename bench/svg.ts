@@ -164,7 +164,7 @@ export function drawBars(title: string, unit: string, bars: readonly Bar[]): str
       ...(aim === undefined
         ? []
         : [line(at(aim), y - 3, at(aim), y + BAR_HEIGHT - 5, ' stroke="#c33" stroke-dasharray="3 3"')]),
-      text(Math.max(at(value), at(most)) + 6, middle + 4, number(value)),
+      text(PLOT.right, middle + 4, number(value), ' text-anchor="end"'),
     ];
   });
   return document(height, title, [...rows, text(BAR_LEFT, height - 12, unit)]);
