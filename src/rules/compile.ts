@@ -154,7 +154,7 @@ function planOf(source: Source, chain: number, regular: boolean, known: Known | 
     return known === null ? all[id] : simplified(all[id], known, patterns, interfaces, marks);
   };
   const flat = flatten(rules, chains, chain, conditions, source.copies);
-  const plan = layOut(flat, regular, chains.names.length, source.arena);
+  const plan = layOut(flat, regular, chains.names.length, source.arena, known !== null);
   while (context.covered.length < operands.patterns.length) {
     context.covered.push(new Int8Array(operands.interfaces.size).fill(-1));
   }

@@ -87,9 +87,9 @@ interface Builder {
   readonly regular: boolean;
 }
 
-/** Lay out `flat`. `depth` is the number of chains, which bounds the return stack. */
-export function layOut(flat: Flat, regular: boolean, depth: number, arena: Arena): Plan {
-  const tuples = chooseTuples(flat.entries);
+/** Lay out `flat`, for packets of a kind or for all. `depth` is the number of chains, which bounds the return stack. */
+export function layOut(flat: Flat, regular: boolean, depth: number, arena: Arena, isKind = false): Plan {
+  const tuples = chooseTuples(flat.entries, isKind);
   const size = flat.entries.length;
   const builder: Builder = {
     flat,

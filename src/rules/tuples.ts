@@ -43,8 +43,14 @@ export interface Tuple {
 
 const EMPTY: Shape = { source: 0, destination: 0, mark: 0, rest: 0 };
 
-/** Distribute entries over tuples, in ascending order of their first position. */
-export function chooseTuples(entries: readonly (Entry | null)[]): Tuple[] {
+/** So few tuples that compiled code has a front for each (`front.ts`), where an entry that stands alone in its bucket is found at once. */
+const FEW = 2;
+
+/**
+ * Distribute entries over tuples, in ascending order of their first position. With `isKind`, for a plan for packets of a kind, two shapes stay
+ * apart however small they are: as a guest in another's bucket an entry would not stand alone.
+ */
+export function chooseTuples(entries: readonly (Entry | null)[], isKind = false): Tuple[] {
   const groups = new Map<string, Group>();
   for (const [position, one] of entries.entries()) {
     if (one === null) continue;
@@ -54,7 +60,8 @@ export function chooseTuples(entries: readonly (Entry | null)[]): Tuple[] {
     if (group === undefined) groups.set(name, { shape: key.shape, members: [{ position, one, key }] });
     else group.members.push({ position, one, key });
   }
-  const tuples = merge([...groups.values()]).map(
+  const shapes = [...groups.values()];
+  const tuples = (isKind && shapes.length <= FEW ? shapes : merge(shapes)).map(
     ({ shape, members }): Tuple => ({
       shape,
       members: members

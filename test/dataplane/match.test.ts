@@ -11,7 +11,7 @@ import { filterOf } from '../../src/dataplane/setup.ts';
 import { VERDICT } from '../../src/dataplane/verdict.ts';
 import { hostVethName } from '../../src/foundation/lease.ts';
 import { plan } from '../../src/foundation/plan.ts';
-import { reserve } from '../../src/memory/arena.ts';
+import { heap, reserve } from '../../src/memory/arena.ts';
 import type { MakeLoops } from '../../src/memory/loops.ts';
 import { InterfaceNames } from '../../src/rules/interfaces.ts';
 import { CTSTATE, type Ruleset } from '../../src/rules/model.ts';
@@ -166,6 +166,18 @@ matchTest('policies as silk writes them', async (makeLoops) => {
     };
   });
   await agree(plan(FOUNDATION, 'b'), packets, 10, makeLoops);
+});
+
+test('a handful of policies is looked up in fronts, too', () => {
+  const few = { ...FOUNDATION, policies: FOUNDATION.policies.slice(0, 3) };
+  const { cells } = dataplaneOf(plan(few, 'b'), 100, heap);
+  const { arrivingPlan } = cells.find((cell) => cell.name === 'b')!;
+  assert.is(arrivingPlan!.tuples, 2, 'policies, and the last words of the overlay chains');
+  // No bucket of the policies has anything else in it.
+  for (let slot = 0; slot <= arrivingPlan!.sizes[0]!; slot++) {
+    const [first, end] = [4, 5].map((word) => arrivingPlan!.slots[slot * 8 + word]!);
+    assert.ok(end! - first! <= 1, `${end! - first!} entries in a bucket`);
+  }
 });
 
 test.run();
