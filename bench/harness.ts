@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { foundationOf, type Shape, writeTrace } from './trace.ts';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const FOLDER = join(tmpdir(), 'tagplane-bench');
+/** Traces and what is compiled. */
+export const FOLDER = join(tmpdir(), 'tagplane-bench');
 
 export interface Trace {
   readonly capture: string;

@@ -1,10 +1,10 @@
 /**
  * Locate, or locate and match, one capture in a process of its own, for `locate.bench.ts` and `match.bench.ts`.
  *
- *   node match-once.js CAPTURE FOUNDATION CELL ROUNDS locate|match memory|file
+ *   node match-once.js CAPTURE FOUNDATION CELL ROUNDS locate|match memory|file [RULES]
  *
  * Prints a line of JSON: CPU nanoseconds per packet of every round, of the thread that does the work, and what came out of the last. With
- * `memory` the file is in memory when the clock starts.
+ * `memory` the file is in memory when the clock starts. RULES is a file of iptables-save; the foundation says them otherwise.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { openSource } from '../src/capture/file.ts';
@@ -17,12 +17,16 @@ import { VERDICT_NAMES } from '../src/dataplane/verdict.ts';
 import { plan } from '../src/foundation/plan.ts';
 import { readFoundation } from '../src/foundation/read.ts';
 import { heap, reserve } from '../src/memory/arena.ts';
+import { parseRuleset } from '../src/rules/parse.ts';
 import { locate } from '../src/wire/layers.ts';
 import { quiet, threadNanoseconds } from './measure.ts';
 
-const [capture, foundationFile, cell, rounds, work, where] = process.argv.slice(2);
+const [capture, foundationFile, cell, rounds, work, where, rulesFile] = process.argv.slice(2);
 const foundation = readFoundation(readFileSync(foundationFile!, 'utf8'), foundationFile!);
-const ruleset = plan(foundation, cell!);
+const ruleset =
+  rulesFile === undefined
+    ? plan(foundation, cell!)
+    : parseRuleset(readFileSync(rulesFile, 'utf8'), { file: rulesFile, unknownMatches: 'error' }).ruleset;
 const nanoseconds: number[] = [];
 let verdicts = {};
 let plain = 0;

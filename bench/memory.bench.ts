@@ -6,14 +6,14 @@
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { frameLength, RECORD_HEADER } from './frame.ts';
 import { ROOT, tell, traceOf } from './harness.ts';
-import { FRAME_LENGTH } from './trace.ts';
+import { PAYLOAD } from './trace.ts';
 
-const RECORD_HEADER = 16;
 const gigabytes = Number(process.env.TAGPLANE_BENCH_GB ?? '5');
 
 for (const share of [0.2, 1]) {
-  const frames = Math.ceil((gigabytes * share * 1e9) / (FRAME_LENGTH + RECORD_HEADER));
+  const frames = Math.ceil((gigabytes * share * 1e9) / (frameLength(PAYLOAD) + RECORD_HEADER));
   const trace = traceOf({ seed: 42, frames, flows: 100_000, policies: 10_000, hitRate: 0.8 });
   const program = join(ROOT, 'dist', 'bench', 'replay-once.js');
   const ran = spawnSync(process.execPath, [program, trace.capture, trace.foundation, 'cell-1'], { encoding: 'utf8' });

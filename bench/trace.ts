@@ -1,18 +1,13 @@
 /**
  * The traffic that the benchmarks run on: one receiving cell with 250 containers, apps on ten other cells that call them,
- * policies between the two, and frames of Linux's shape (VXLAN with group policy, UDP checksum 0, 64 octets of payload).
+ * policies between the two, and 64 octets of payload.
  *
  * Everything follows from a seed and a few numbers, the hit rate among them, so that two runs see the same octets.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { formatIpv4 } from '../src/wire/address.ts';
-import * as checksum from '../src/wire/checksum.ts';
-import * as ethernet from '../src/wire/ethernet.ts';
-import * as ipv4 from '../src/wire/ipv4.ts';
-import { ETHER_TYPE, PORT, PROTOCOL } from '../src/wire/protocol.ts';
-import * as tcp from '../src/wire/tcp.ts';
-import * as udp from '../src/wire/udp.ts';
-import * as vxlan from '../src/wire/vxlan.ts';
+import { PROTOCOL } from '../src/wire/protocol.ts';
+import { type Cell, frameLength, type Packet, writeCapture } from './frame.ts';
+import { random } from './random.ts';
 
 export interface Shape {
   readonly seed: number;
@@ -33,20 +28,9 @@ const CONTAINERS = 250;
 const SENDING_CELLS = 10;
 const SENDERS_PER_CELL = 50;
 const RECEIVING_CELL = 1;
-const PAYLOAD = 64;
+export const PAYLOAD = 64;
 const SECURITY_GROUPS = 5;
 const RULES_PER_GROUP = 10;
-
-/** A small seeded generator (mulberry32): uniform in [0, 1). */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Policy {
   readonly sender: number;
@@ -129,16 +113,6 @@ const securityGroups = (): object[] =>
     })),
   }));
 
-const OUTER_IP = ethernet.HEADER_LENGTH;
-const OUTER_UDP = OUTER_IP + ipv4.HEADER_LENGTH;
-const VXLAN = OUTER_UDP + udp.HEADER_LENGTH;
-const INNER = VXLAN + vxlan.HEADER_LENGTH;
-const INNER_IP = INNER + ethernet.HEADER_LENGTH;
-const INNER_TCP = INNER_IP + ipv4.HEADER_LENGTH;
-const HEADERS = INNER_TCP + tcp.HEADER_LENGTH;
-export const FRAME_LENGTH = HEADERS + PAYLOAD;
-const RECORD_HEADER = 16;
-
 interface Flow {
   readonly sender: number;
   readonly receiver: number;
@@ -157,97 +131,24 @@ function flowsOf(shape: Shape, policies: readonly Policy[], next: () => number):
   });
 }
 
-function writeIpv4(
-  view: DataView,
-  at: number,
-  totalLength: number,
-  protocol: number,
-  source: number,
-  destination: number,
-  identification: number,
-): void {
-  const header = ipv4.create();
-  Object.assign(header, {
-    version: 4,
-    ihl: 5,
-    totalLength,
-    identification,
-    timeToLive: 63,
-    protocol,
-    source,
-    destination,
-  });
-  ipv4.encode(header, view, at);
-  ipv4.setHeaderChecksum(view, at, checksum.complement(checksum.sum(view, at, at + ipv4.HEADER_LENGTH)));
-}
+const cellAt = (cell: number): Cell => ({ underlay: underlayOf(cell), lease: leaseOf(cell) });
 
-/** One record: pcap header and a frame of `frameLength` octets, at `at` of `view`. */
-function writeRecord(view: DataView, at: number, flow: Flow, index: number, frameLength: number): void {
-  const cell = cellOfSender(flow.sender);
-  const frame = at + RECORD_HEADER;
-  view.setUint32(at, 1_700_000_000 + Math.floor(index / 1e6), true);
-  view.setUint32(at + 4, index % 1e6, true);
-  view.setUint32(at + 8, frameLength, true);
-  view.setUint32(at + 12, frameLength, true);
-  const mac = 0x42010a000000;
-  ethernet.encode({ destination: mac + RECEIVING_CELL, source: mac + cell, type: ETHER_TYPE.IPV4 }, view, frame);
-  writeIpv4(
-    view,
-    frame + OUTER_IP,
-    frameLength - OUTER_IP,
-    PROTOCOL.UDP,
-    underlayOf(cell),
-    underlayOf(RECEIVING_CELL),
-    index & 0xffff,
-  );
-  const length = frameLength - OUTER_UDP;
-  udp.encode(
-    { sourcePort: flow.sourcePort, destinationPort: PORT.VXLAN, length, checksum: 0 },
-    view,
-    frame + OUTER_UDP,
-  );
-  vxlan.encodeMark(tagOf(flow.sender), 1, view, frame + VXLAN);
-  const vtep = 0xeeee * 2 ** 32;
-  const inner = { destination: vtep + leaseOf(RECEIVING_CELL), source: vtep + leaseOf(cell), type: ETHER_TYPE.IPV4 };
-  ethernet.encode(inner, view, frame + INNER);
-  const addresses = [senderAddress(flow.sender), receiverAddress(flow.receiver)] as const;
-  writeIpv4(view, frame + INNER_IP, frameLength - INNER_IP, PROTOCOL.TCP, addresses[0], addresses[1], index & 0xffff);
-  const segment = tcp.create();
-  Object.assign(segment, {
-    sourcePort: flow.sourcePort,
-    destinationPort: flow.port,
-    sequenceNumber: index,
-    dataOffset: 5,
-    flags: tcp.FLAG.ACK,
-    window: 512,
-  });
-  tcp.encode(segment, view, frame + INNER_TCP);
-}
+const packetOf = ({ sender, receiver, port, sourcePort }: Flow): Packet => ({
+  from: cellAt(cellOfSender(sender)),
+  to: cellAt(RECEIVING_CELL),
+  tag: tagOf(sender),
+  source: senderAddress(sender),
+  destination: receiverAddress(receiver),
+  protocol: PROTOCOL.TCP,
+  sourcePort,
+  destinationPort: port,
+});
 
-/** Write the capture as classic pcap (microseconds, little-endian). */
+/** Write the capture of `shape`. */
 export function writeTrace(shape: Shape, path: string): void {
   const next = random(shape.seed);
   const policies = policiesOf(shape, next);
-  const flows = flowsOf(shape, policies, next);
-  const batch = 4096;
-  const frameLength = HEADERS + (shape.payload ?? PAYLOAD);
-  const recordLength = RECORD_HEADER + frameLength;
-  const octets = new Uint8Array(batch * recordLength);
-  const view = new DataView(octets.buffer);
-  const header = new Uint8Array(24);
-  const fields = new DataView(header.buffer);
-  fields.setUint32(0, 0xa1b2c3d4, true);
-  fields.setUint16(4, 2, true);
-  fields.setUint16(6, 4, true);
-  fields.setUint32(16, 262_144, true);
-  fields.setUint32(20, 1, true);
-  const file = openSync(path, 'w');
-  writeSync(file, header);
-  for (let index = 0; index < shape.frames; index += batch) {
-    const count = Math.min(batch, shape.frames - index);
-    for (let i = 0; i < count; i++)
-      writeRecord(view, i * recordLength, flows[Math.floor(next() * flows.length)]!, index + i, frameLength);
-    writeSync(file, octets.subarray(0, count * recordLength));
-  }
-  closeSync(file);
+  const packets = flowsOf(shape, policies, next).map(packetOf);
+  const pick = (): Packet => packets[Math.floor(next() * packets.length)]!;
+  writeCapture(path, shape.frames, frameLength(shape.payload ?? PAYLOAD), pick);
 }
