@@ -61,6 +61,16 @@ export function chartsOf(lines: readonly Line[]): Map<string, string> {
   chart('rules.svg', 'Matching alone, in memory', 'policies', RATIO, [
     { name: '80 % allowed', points: of({ bench: 'policies', hitRate: 0.8 }).map((line) => pointOf(line, 'policies')) },
   ]);
+  chart(
+    'families.svg',
+    'Matching rules without exact fields, in memory',
+    'rules',
+    RATIO,
+    ['acl', 'fw', 'ipc'].map((family) => ({
+      name: family,
+      points: of({ bench: 'families', family }).map((line) => pointOf(line, 'rules')),
+    })),
+  );
   chart('flows.svg', 'The whole cell, from a file', 'connections in the file', RATIO, [
     {
       name: 'to verdicts',
@@ -163,6 +173,7 @@ export function tablesOf(lines: readonly Line[]): string {
     ...section('Locating and matching', 'match', ratios('match', ['work', 'where', 'policies'])),
     ...section('Connections', 'flows', ratios('flows', ['connections', 'work'])),
     ...section('Policies', 'policies', ratios('policies', ['policies', 'hitRate'])),
+    ...section('Rules without exact fields', 'families', ratios('families', ['family', 'rules'])),
     ...section('Containers', 'containers', ratios('containers', ['containers', 'policies', 'logging'])),
     ...section('Length of packets', 'size', ratios('size', ['payload'])),
     ...section('Where packets come from', 'source', ratios('source', ['source', 'chunk'])),

@@ -107,13 +107,15 @@ struct tuple {
   int32_t lowest;
   /* Scratch of one walk. */
   int32_t cursor, end, head;
-  uint32_t unused[6];
+  /* Place of its bucket's slices in `cuts`, or -1, and where the packet's rows are. */
+  int32_t sliced;
+  uint32_t rows[5];
 };
 
 struct slot {
   uint32_t source, destination, mark, rest;
   int32_t first, end;
-  int32_t intervals;
+  int32_t cut;
   int32_t position;
 };
 
@@ -261,7 +263,7 @@ struct control {
   uint32_t tupleTable;
   uint32_t slots;
   uint32_t positions;
-  uint32_t intervals;
+  uint32_t cuts;
   uint32_t entries;
   uint32_t program;
   uint32_t steps;

@@ -2,26 +2,14 @@
  * Walk: a packet through the plan of FORWARD, as rules/matcher.ts walks it, to the number of the way that it took
  * (rules/ways.ts). What a plan may ask that is not asked here is left to TypeScript, and so is a way for which there is no room.
  */
-#include "touch.h"
+#include "slices.h"
 
 enum { NONE = 0x7fffffff, LEFT = -1, STEP_LIMIT = 64 };
+/* What the place of slices is taken from in a slot. */
+enum { SLICED = -2 };
 enum { BARRIER = 0x100, CHANGING = 0x200, COUNT = 4, SKIP = 5 };
 enum { MATCHED = 0, STOPPED = 1, POLICY = 3 };
 enum { MISS = 0, MATCH = 1, UNKNOWN = 2 };
-
-struct packet {
-  uint32_t source;
-  uint32_t destination;
-  /** The first word of the transport header. */
-  uint32_t ports;
-  uint32_t protocol;
-  uint32_t mark;
-  uint32_t ctstate;
-  /** Number of the interface that it leaves by. */
-  uint32_t out;
-  /** The word of a key that holds protocol and interfaces. */
-  uint32_t rest;
-};
 
 INLINE uint32_t destinationPort(const struct packet *packet) { return packet->ports & 0xffff; }
 
@@ -38,14 +26,15 @@ static int32_t advance(const struct control *control, struct tuple *tuple, int32
       else high = middle;
     }
   }
+  if (tuple->sliced >= 0) low = nextOf(control, tuple, low);
   tuple->cursor = low;
   tuple->head = low < end ? positions[low] : NONE;
   return tuple->head;
 }
 
-/** Set the tuple's cursor on the list of the packet's port: `intervals` of rules/plan.ts. */
+/** Set the tuple's cursor on the list of the packet's port: rules/intervals.ts. */
 INLINE void openInterval(const struct control *control, struct tuple *tuple, int32_t at, int32_t port) {
-  const int32_t *interval = AT(int32_t, control->intervals) + at;
+  const int32_t *interval = AT(int32_t, control->cuts) + at;
   int32_t count = interval[0];
   int32_t low = 0;
   int32_t high = count - 1;
@@ -72,12 +61,19 @@ INLINE int32_t openBucket(const struct control *control, struct tuple *tuple, co
                           const struct packet *packet, int32_t current) {
   tuple->head = NONE;
   if (slot->end == 0) return NONE;
-  if (slot->intervals >= 0) {
-    openInterval(control, tuple, slot->intervals, destinationPort(packet));
+  tuple->sliced = -1;
+  if (slot->cut >= 0) {
+    openInterval(control, tuple, slot->cut, destinationPort(packet));
   } else {
     tuple->cursor = slot->first;
     tuple->end = slot->end;
     tuple->head = slot->position;
+  }
+  if (slot->cut <= SLICED) {
+    tuple->sliced = SLICED - slot->cut;
+    openSlices(control, tuple, packet);
+    tuple->cursor = nextOf(control, tuple, slot->first);
+    tuple->head = tuple->cursor < tuple->end ? AT(int32_t, control->positions)[tuple->cursor] : NONE;
   }
   return tuple->head < current ? advance(control, tuple, current) : tuple->head;
 }

@@ -24,6 +24,7 @@ import {
   CONTROL_WORDS,
   COUNT,
   COUNTERS,
+  CUTS,
   ENDS,
   ENDS_MASK,
   ENTRIES,
@@ -36,7 +37,6 @@ import {
   FRAMES,
   HOST_VETH,
   INDEX,
-  INTERVALS,
   JUDGED,
   LIMIT,
   LOOKED,
@@ -284,10 +284,7 @@ const isBound = ({ plan: bound, control }: Straight, plan: Plan): boolean =>
   bound === plan && control[STEP_ROOM] === plan.ways.words.length && control[WAY_ROOM] === wayRoom(plan.ways);
 
 /** Whether all of a plan is in the arena. */
-function isWithin(
-  { buffer }: Memory,
-  { ways, tupleTable, entries, slots, positions, intervals, program }: Plan,
-): boolean {
+function isWithin({ buffer }: Memory, { ways, tupleTable, entries, slots, positions, cuts, program }: Plan): boolean {
   const { rows, words, starts, slots: waySlots, singles } = ways;
   return (
     rows.buffer === buffer &&
@@ -299,7 +296,7 @@ function isWithin(
     entries.buffer === buffer &&
     slots.buffer === buffer &&
     positions.buffer === buffer &&
-    intervals.buffer === buffer &&
+    cuts.buffer === buffer &&
     program.buffer === buffer
   );
 }
@@ -315,7 +312,7 @@ function bindPlan(straight: Straight, cell: Cell, plan: Plan): boolean {
   control[TUPLE_TABLE] = plan.tupleTable.byteOffset;
   control[SLOTS] = plan.slots.byteOffset;
   control[POSITIONS] = plan.positions.byteOffset;
-  control[INTERVALS] = plan.intervals.byteOffset;
+  control[CUTS] = plan.cuts.byteOffset;
   control[PLAN_ENTRIES] = plan.entries.byteOffset;
   control[PROGRAM] = plan.program.byteOffset;
   bindWays(straight, plan.ways);

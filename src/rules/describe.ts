@@ -1,8 +1,9 @@
 /** What a compiled built-in chain looks like, as plain data for people: `tagplane policy --plan` prints it. */
 import type { Matcher } from './compile.ts';
 import { ACTION } from './flatten.ts';
-import { BARRIER, ENTRY_WORDS, type Plan, SLOT_WORDS } from './plan.ts';
-import type { Shape } from './tuples.ts';
+import { BARRIER, ENTRY_WORDS, type Plan, SLICED, SLOT_WORDS } from './plan.ts';
+import { slicedFields } from './slices.ts';
+import { nameOf, type Shape, shapeOf } from './tuples.ts';
 
 export interface PlanDescription {
   readonly chain: string;
@@ -26,8 +27,14 @@ export interface TupleDescription {
   readonly entries: number;
   readonly buckets: number;
   readonly longestBucket: number;
-  /** Buckets whose destination ports were cut into intervals. */
+  /** Buckets that were cut by destination port (`intervals.ts`), and by every field (`slices.ts`). */
   readonly cutBuckets: number;
+  readonly slicedBuckets: number;
+  /** What the longest bucket in slices is cut by; empty without one. */
+  readonly slicedBy: readonly { readonly field: string; readonly intervals: number }[];
+  /** Entries that want more than these fields exactly, and how many shapes they are of: too few of each for tables of their own. */
+  readonly guests: number;
+  readonly guestShapes: number;
   /** Slots of its hash table, a power of two. */
   readonly slots: number;
 }
@@ -40,7 +47,7 @@ export function describe({ name, accepts, regular: plan }: Matcher): PlanDescrip
     if ((plan.entries[at]! & BARRIER) !== 0) barriers.push(plan.entries[at + 1]!);
     if ((plan.entries[at]! & 0xff) === ACTION.CALL) calls += 1;
   }
-  const arrays = [plan.slots, plan.entries, plan.positions, plan.intervals, plan.program];
+  const arrays = [plan.slots, plan.entries, plan.positions, plan.cuts, plan.program];
   const derived = plan.flat.entries.filter((one) => one === null).length;
   return {
     chain: name,
@@ -57,24 +64,40 @@ export function describe({ name, accepts, regular: plan }: Matcher): PlanDescrip
 
 function describeTuple(plan: Plan, tuple: number): TupleDescription {
   const slots = plan.sizes[tuple]! + 1;
-  let [entries, buckets, longestBucket, cutBuckets] = [0, 0, 0, 0];
+  let [entries, buckets, longestBucket, cutBuckets, slicedBuckets, longestSliced] = [0, 0, 0, 0, 0, 0];
+  let slicedBy: TupleDescription['slicedBy'] = [];
+  const shape = tupleShape(plan, tuple);
+  const guests: string[] = [];
   for (let slot = 0; slot < slots; slot += 1) {
     const at = plan.offsets[tuple]! + slot * SLOT_WORDS;
-    const length = plan.slots[at + 5]! - plan.slots[at + 4]!;
+    const [first, end, how] = [plan.slots[at + 4]!, plan.slots[at + 5]!, plan.slots[at + 6]!];
+    const length = end - first;
     if (length === 0) continue;
     buckets += 1;
     entries += length;
     longestBucket = Math.max(longestBucket, length);
-    if (plan.slots[at + 6]! >= 0) cutBuckets += 1;
+    if (how >= 0) cutBuckets += 1;
+    if (how <= SLICED) slicedBuckets += 1;
+    if (how <= SLICED && length > longestSliced) {
+      longestSliced = length;
+      slicedBy = slicedFields(plan.cuts, SLICED - how);
+    }
+    for (const position of plan.positions.subarray(first, end)) {
+      const own = nameOf(shapeOf(plan.flat.entries[position]!));
+      if (own !== nameOf(shape)) guests.push(own);
+    }
   }
-  const shape: Shape = {
-    source: plan.sourceMasks[tuple]!,
-    destination: plan.destinationMasks[tuple]!,
-    mark: plan.markMasks[tuple]!,
-    rest: plan.restMasks[tuple]!,
-  };
-  return { fields: fieldsOf(shape), entries, buckets, longestBucket, cutBuckets, slots };
+  const guestShapes = new Set(guests).size;
+  const cut = { longestBucket, cutBuckets, slicedBuckets, slicedBy };
+  return { fields: fieldsOf(shape), entries, buckets, ...cut, guests: guests.length, guestShapes, slots };
 }
+
+const tupleShape = (plan: Plan, tuple: number): Shape => ({
+  source: plan.sourceMasks[tuple]!,
+  destination: plan.destinationMasks[tuple]!,
+  mark: plan.markMasks[tuple]!,
+  rest: plan.restMasks[tuple]!,
+});
 
 function fieldsOf({ source, destination, mark, rest }: Shape): string {
   const fields: string[] = [];
@@ -93,18 +116,12 @@ function prefixOf(mask: number): string {
   return mask << length === 0 || length === 32 ? `${length}` : `0x${(mask >>> 0).toString(16)}`;
 }
 
-/** The description as text, one line per tuple. */
+/** The description as text: a line for each tuple, and behind it why it is as it is. */
 export function printPlan(plan: PlanDescription): string {
   const lines = [
     `${plan.chain} (policy ${plan.policy}): ${plan.entries} entries, ${plan.derived} derived counters, ${plan.octets} octets`,
   ];
-  for (const { fields, entries, buckets, longestBucket, cutBuckets, slots } of plan.tuples) {
-    const where = fields === '' ? 'every packet' : fields;
-    const cut = cutBuckets > 0 ? `, ${cutBuckets} cut by destination port` : '';
-    lines.push(
-      `  by ${where}: ${entries} entries in ${buckets} buckets (longest ${longestBucket}${cut}), ${slots} slots`,
-    );
-  }
+  for (const tuple of plan.tuples) lines.push(...printTuple(tuple));
   if (plan.barriers.length > 0) {
     lines.push(`  ${plan.barriers.length} jumps asked in place: their limits or marks may change on the way`);
   }
@@ -112,4 +129,22 @@ export function printPlan(plan: PlanDescription): string {
     lines.push(`  ${plan.calledChains.length} chains called ${plan.calls} times: copies would outgrow the budget`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+function printTuple(tuple: TupleDescription): string[] {
+  const { fields, entries, buckets, longestBucket, cutBuckets, slicedBuckets, slicedBy, guests, guestShapes } = tuple;
+  const where = fields === '' ? 'every packet' : fields;
+  const byPort = cutBuckets > 0 ? `, ${cutBuckets} cut by destination port` : '';
+  const byField = slicedBuckets > 0 ? `, ${slicedBuckets} cut by every field` : '';
+  const cut = `(longest ${longestBucket}${byPort}${byField})`;
+  const lines = [`  by ${where}: ${entries} entries in ${buckets} buckets ${cut}, ${tuple.slots} slots`];
+  if (guests > 0) {
+    const shapes = guestShapes === 1 ? 'one narrower shape' : `${guestShapes} narrower shapes`;
+    lines.push(`    ${guests} of them of ${shapes}: one more list to walk costs less than one more table to ask`);
+  }
+  if (slicedBuckets > 0) {
+    const intervals = slicedBy.map(({ field, intervals: count }) => `${field} (${count})`).join(', ');
+    lines.push(`    ports alone leave long lists, so bits of these intervals are ANDed: ${intervals}`);
+  }
+  return lines;
 }

@@ -9,8 +9,9 @@
 import { ACTION } from './flatten.ts';
 import { hasConnection } from './match.ts';
 import { type Outcome, RULE_VERDICT, type RulePacket } from './packet.ts';
-import { BARRIER, CHANGING, ENTRY_WORDS, type Plan, SLOT_WORDS } from './plan.ts';
+import { BARRIER, CHANGING, ENTRY_WORDS, type Plan, SLICED, SLOT_WORDS } from './plan.ts';
 import { ANSWER, type Context, runProgram } from './program.ts';
+import { FIELDS, nextOf, openSlices } from './slices.ts';
 import { recordLog } from './target.ts';
 import { hashKey, INTERFACE_LIMIT } from './tuples.ts';
 import * as ways from './ways.ts';
@@ -51,7 +52,7 @@ function begin(plan: Plan, packet: RulePacket, rest: number, outcome: Outcome): 
   const entries = plan.entries;
   const at = position * ENTRY_WORDS;
   const code = entries[at]!;
-  const isAlone = slots[slot + 6]! < 0 && slots[slot + 5]! - slots[slot + 4]! === 1;
+  const isAlone = slots[slot + 5]! - slots[slot + 4]! === 1;
   if (!isAlone || position >= plan.second || code >= ACTION.COUNT || entries[at + 2] !== entries[at + 3]) {
     open(plan, 0, slot, packet, 0);
     return false;
@@ -230,22 +231,26 @@ function find(plan: Plan, tuple: number, packet: RulePacket, packetMark: number,
   }
 }
 
-/** Set the tuple's cursor on the bucket of `slot`, or on the list of the packet's port where the bucket was cut. */
+/** Set the tuple's cursor on the bucket of `slot`, or on what of it is for the packet where it was cut. */
 function open(plan: Plan, tuple: number, slot: number, packet: RulePacket, current: number): number {
-  const intervals = plan.slots[slot + 6]!;
-  let head: number;
-  if (intervals < 0) {
-    plan.cursors[tuple] = plan.slots[slot + 4]!;
-    plan.ends[tuple] = plan.slots[slot + 5]!;
-    head = plan.slots[slot + 7]!;
-  } else {
-    const list = intervalOf(plan.intervals, intervals, packet.destinationPort);
-    const first = plan.intervals[list]!;
-    const end = plan.intervals[list + 1]!;
-    plan.cursors[tuple] = first;
-    plan.ends[tuple] = end;
-    head = first < end ? plan.positions[first]! : NONE;
+  const { slots, cuts, positions } = plan;
+  const how = slots[slot + 6]!;
+  let first = slots[slot + 4]!;
+  let end = slots[slot + 5]!;
+  plan.sliced[tuple] = -1;
+  if (how >= 0) {
+    const list = intervalOf(cuts, how, packet.destinationPort);
+    first = cuts[list]!;
+    end = cuts[list + 1]!;
+  } else if (how <= SLICED) {
+    const at = SLICED - how;
+    plan.sliced[tuple] = at;
+    openSlices(cuts, at, packet, plan.rows, tuple * FIELDS);
+    first = nextOf(cuts, at, plan.rows, tuple * FIELDS, first, end);
   }
+  const head = first < end ? positions[first]! : NONE;
+  plan.cursors[tuple] = first;
+  plan.ends[tuple] = end;
   plan.heads[tuple] = head;
   return head < current ? advance(plan, tuple, current) : head;
 }
@@ -276,6 +281,8 @@ function advance(plan: Plan, tuple: number, current: number): number {
       else high = middle;
     }
   }
+  const sliced = plan.sliced[tuple]!;
+  if (sliced >= 0) low = nextOf(plan.cuts, sliced, plan.rows, tuple * FIELDS, low, end);
   const head = low < end ? positions[low]! : NONE;
   plan.cursors[tuple] = low;
   plan.heads[tuple] = head;

@@ -3,7 +3,7 @@
  *
  * `slots` holds the hash tables of all tuples one behind the other, eight words (32 octets) a slot:
  *
- *     0 source | 1 destination | 2 mark | 3 rest of the key | 4 first | 5 end | 6 intervals, or -1 | 7 first position
+ *     0 source | 1 destination | 2 mark | 3 rest of the key | 4 first | 5 end | 6 how it is cut | 7 first position
  *
  * Words 4 and 5 are the bucket, an interval of `positions` that is ascending; a slot whose end is 0 is empty. `entries`
  * holds eight words per position:
@@ -11,15 +11,17 @@
  *     0 action | 1 rule id or -1 | 2, 3 program | 4, 5 first and second operand of the action
  *     6 lowest and highest destination port, 16 bits each | 7 ctstate bits, 0 for any
  *
- * A barrier has BARRIER set in word 0 and leads to word 5 when it fails; CHANGING is a second flag there. A long bucket has its destination ports cut into
- * elementary intervals (`intervals`: count, then per interval its lowest port, then per interval first and end of its own
- * list in `positions`), each list ending behind the first entry that decides on the port alone.
+ * A barrier has BARRIER set in word 0 and leads to word 5 when it fails; CHANGING is a second flag there. A long bucket is cut by destination
+ * port (`intervals.ts`) or by every field (`slices.ts`), as word 6 of its slot says: -1 for not at all, the place of its intervals in `cuts`,
+ * or SLICED less the place of its slices.
  */
 import { type Arena, keepWords, releaseWords, wordsOf } from '../memory/arena.ts';
 import { type Condition, isFence, OP } from './condition.ts';
 import { ACTION, type Flat, type Label } from './flatten.ts';
 import { type Fronts, releaseFronts } from './front.ts';
+import { cutByPort, writeIntervals } from './intervals.ts';
 import { emit } from './program.ts';
+import { FIELDS, slice } from './slices.ts';
 import { chooseTuples, hashKey, type Placed, type Shape, type Tuple } from './tuples.ts';
 import { createWays, releaseWays, type Ways } from './ways.ts';
 
@@ -30,10 +32,12 @@ export const BARRIER = 0x100;
 /** The entry asks what may answer differently for the next packet of a connection: a limit, the flags of a segment. */
 export const CHANGING = 0x200;
 const ANY_PORT = 0xffff << 16;
-/** Buckets from this length on are cut into intervals. */
+/** Buckets from this length on are cut. */
 const LONG_BUCKET = 12;
-/** Lists of intervals may hold this many positions per entry of their bucket. */
-const INTERVAL_GROWTH = 8;
+/** A list of an interval that is longer is a reason to cut by every field. */
+const LONG_LIST = 16;
+/** What the place of slices is taken from in word 6 of a slot. */
+export const SLICED = -2;
 /** Slots per key, so that a miss ends soon. */
 const SLACK = 1.5;
 
@@ -52,7 +56,7 @@ export interface Plan {
   readonly second: number;
   readonly slots: Int32Array<ArrayBuffer>;
   readonly positions: Int32Array<ArrayBuffer>;
-  readonly intervals: Int32Array<ArrayBuffer>;
+  readonly cuts: Int32Array<ArrayBuffer>;
   readonly entries: Int32Array<ArrayBuffer>;
   readonly program: Int32Array<ArrayBuffer>;
   /** What compiled code reads of the tuples, TUPLE_WORDS each: masks, offset, size, lowest position, and room for scratch. */
@@ -70,6 +74,9 @@ export interface Plan {
   readonly cursors: Int32Array;
   readonly ends: Int32Array;
   readonly heads: Int32Array;
+  /** Per tuple: its bucket's slices in `cuts`, or -1; and where the rows of the packet are, FIELDS for each tuple. */
+  readonly sliced: Int32Array;
+  readonly rows: Int32Array;
   readonly stack: Int32Array;
 }
 
@@ -78,7 +85,7 @@ interface Builder {
   readonly entries: Int32Array<ArrayBuffer>;
   readonly program: number[];
   readonly positions: number[];
-  readonly intervals: number[];
+  readonly cuts: number[];
   /** 1 where an entry ends every walk that meets its port. */
   readonly decisive: Uint8Array;
   /** 1 at positions that some walk may pass over although their entry would match. */
@@ -96,7 +103,7 @@ export function layOut(flat: Flat, regular: boolean, depth: number, arena: Arena
     entries: wordsOf(arena, size * ENTRY_WORDS),
     program: [],
     positions: [],
-    intervals: [],
+    cuts: [],
     decisive: new Uint8Array(size),
     skippable: findSkippable(flat),
     regular,
@@ -126,7 +133,7 @@ export function layOut(flat: Flat, regular: boolean, depth: number, arena: Arena
     second: tuples.length > 1 ? tuples[1]!.members[0]!.position : size,
     slots,
     positions: keepWords(arena, builder.positions),
-    intervals: keepWords(arena, builder.intervals),
+    cuts: keepWords(arena, builder.cuts),
     entries: builder.entries,
     program: keepWords(arena, builder.program),
     tupleTable: keepWords(
@@ -141,6 +148,8 @@ export function layOut(flat: Flat, regular: boolean, depth: number, arena: Arena
     cursors: new Int32Array(tuples.length),
     ends: new Int32Array(tuples.length),
     heads: new Int32Array(tuples.length),
+    sliced: new Int32Array(tuples.length).fill(-1),
+    rows: new Int32Array(tuples.length * FIELDS),
     stack: new Int32Array(depth + 1),
   };
 }
@@ -154,7 +163,7 @@ function tupleWords({ shape, members }: Tuple, offset: number, size: number): nu
 /** Give the memory of `plan` back; nobody may walk it any more. */
 export function releasePlan(plan: Plan): void {
   const { arena } = plan.ways;
-  for (const words of [plan.slots, plan.positions, plan.intervals, plan.entries, plan.program, plan.tupleTable])
+  for (const words of [plan.slots, plan.positions, plan.cuts, plan.entries, plan.program, plan.tupleTable])
     releaseWords(arena, words);
   releaseWays(plan.ways);
   if (plan.fronts !== null) releaseFronts(plan.fronts);
@@ -228,14 +237,33 @@ function fillTable(builder: Builder, tuple: Tuple, slots: Int32Array, offset: nu
     last.set(slot, index);
   }
   for (const { slot, head } of heads) {
-    const bucket: number[] = [];
-    for (let index = head; index >= 0; index = next[index]!) bucket.push(tuple.members[index]!.position);
+    const bucket: Placed[] = [];
+    for (let index = head; index >= 0; index = next[index]!) bucket.push(tuple.members[index]!);
     slots[slot + 4] = builder.positions.length;
     slots[slot + 5] = builder.positions.length + bucket.length;
-    slots[slot + 7] = bucket[0]!;
-    for (const position of bucket) builder.positions.push(position);
-    slots[slot + 6] = bucket.length >= LONG_BUCKET && builder.regular ? cutIntervals(builder, bucket) : -1;
+    slots[slot + 7] = bucket[0]!.position;
+    for (const { position } of bucket) builder.positions.push(position);
+    slots[slot + 6] = bucket.length < LONG_BUCKET ? -1 : cut(builder, bucket, slots[slot + 4]!);
   }
+}
+
+/** Cut a long bucket, whose positions stand from `first` on; gives word 6 of its slot. */
+function cut(
+  { flat, entries, decisive, regular, cuts, positions }: Builder,
+  bucket: readonly Placed[],
+  first: number,
+): number {
+  const wanting = {
+    ports: (position: number): number => entries[position * ENTRY_WORDS + 6]!,
+    isDecisive: (position: number): boolean => decisive[position] === 1,
+  };
+  const members = bucket.map(({ position }) => position);
+  const intervals = regular ? cutByPort(members, wanting) : null;
+  if (intervals === null || intervals.lists.some(({ length }) => length > LONG_LIST)) {
+    const slices = slice(bucket, first, (position) => flat.entries[position]!.barrier !== null, cuts);
+    if (slices >= 0) return SLICED - slices;
+  }
+  return intervals === null ? -1 : writeIntervals(intervals, cuts, positions);
 }
 
 /** The slot of `key`, taken now if it is free. A taken slot's end is -1 until its bucket is written. */
@@ -251,58 +279,4 @@ function claim(slots: Int32Array, offset: number, mask: number, key: Shape): num
     if (same && slots[slot + 2] === key.mark && slots[slot + 3] === key.rest) return slot;
     index = (index + 1) & mask;
   }
-}
-
-/**
- * Write the elementary intervals of a bucket and their lists; -1 when ports do not narrow it down. A sweep from the lowest
- * port up keeps the entries whose interval it is in, ascending by position.
- */
-function cutIntervals(builder: Builder, bucket: readonly number[]): number {
-  const opening = new Map<number, number[]>([[0, []]]);
-  const closing = new Map<number, number[]>();
-  for (const position of bucket) {
-    const ports = builder.entries[position * ENTRY_WORDS + 6]!;
-    collect(opening, ports & 0xffff, position);
-    collect(closing, (ports >>> 16) + 1, position);
-  }
-  const starts = [...new Set([...opening.keys(), ...closing.keys()])].filter((start) => start <= 0xffff);
-  if (starts.length === 1) return -1;
-  starts.sort((one, other) => one - other);
-  const active: number[] = [];
-  const lists: number[][] = [];
-  let budget = bucket.length * INTERVAL_GROWTH;
-  for (const start of starts) {
-    for (const position of closing.get(start) ?? []) active.splice(rank(active, position), 1);
-    for (const position of opening.get(start) ?? []) active.splice(rank(active, position), 0, position);
-    const decided = active.findIndex((position) => builder.decisive[position] === 1);
-    const list = decided < 0 ? active.slice() : active.slice(0, decided + 1);
-    budget -= list.length;
-    if (budget < 0) return -1;
-    lists.push(list);
-  }
-  const at = builder.intervals.length;
-  builder.intervals.push(starts.length);
-  for (const start of starts) builder.intervals.push(start);
-  for (const list of lists) {
-    builder.intervals.push(builder.positions.length, builder.positions.length + list.length);
-    for (const position of list) builder.positions.push(position);
-  }
-  return at;
-}
-
-function collect(lists: Map<number, number[]>, port: number, position: number): void {
-  const list = lists.get(port);
-  if (list === undefined) lists.set(port, [position]);
-  else list.push(position);
-}
-
-/** Index of the first element of ascending `list` that is not below `value`. */
-function rank(list: readonly number[], value: number): number {
-  let [low, high] = [0, list.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (list[middle]! < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

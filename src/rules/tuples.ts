@@ -12,6 +12,12 @@ import { type Entry, keyable } from './flatten.ts';
 /** A tuple with fewer entries than this costs more to look up than its entries cost to ask. */
 const MINIMUM_ENTRIES = 4;
 const MAXIMUM_TUPLES = 24;
+/** With more shapes than this, tuples are chosen for what they can gather instead of for what is of their very shape. */
+const MANY_SHAPES = 6;
+/** Then a tuple takes at least one entry in SHARE, for one long bucket in slices is cheaper than many look-ups, */
+const SHARE = 32;
+/** and its buckets are no longer than this on average. */
+const CROWDED = 8;
 /** A tuple that would add no more than this to any bucket of a wider one is cheaper there. */
 const GUESTS = 4;
 /** Interface numbers that fit the packed word of a key; 4095 stands for every number beyond. */
@@ -61,7 +67,7 @@ export function chooseTuples(entries: readonly (Entry | null)[], isKind = false)
     else group.members.push({ position, one, key });
   }
   const shapes = [...groups.values()];
-  const tuples = (isKind && shapes.length <= FEW ? shapes : merge(shapes)).map(
+  const tuples = arrange(shapes, isKind).map(
     ({ shape, members }): Tuple => ({
       shape,
       members: members
@@ -72,9 +78,52 @@ export function chooseTuples(entries: readonly (Entry | null)[], isKind = false)
   return tuples.sort((one, other) => one.members[0]!.position - other.members[0]!.position);
 }
 
+/** The fields that `one` wants exactly, whatever tuple it is in. */
+export const shapeOf = (one: Entry): Shape => keyOf(one).shape;
+
 interface Group {
   readonly shape: Shape;
   readonly members: { readonly position: number; readonly one: Entry; readonly key: Key }[];
+}
+
+function arrange(groups: readonly Group[], isKind: boolean): readonly Group[] {
+  if (isKind && groups.length <= FEW) return groups;
+  return groups.length > MANY_SHAPES ? gather(groups) : merge(groups);
+}
+
+/**
+ * Groups of many shapes, as prefixes of all lengths make them: the shape that most entries are within becomes a tuple and takes them, then the one
+ * that most of the others are within, as long as that is worth a table; the rest is one list.
+ */
+function gather(groups: readonly Group[]): Group[] {
+  let left = groups;
+  let candidates = groups.filter(({ shape }) => narrowness(shape) > 0);
+  const least = Math.max(MINIMUM_ENTRIES, countOf(groups) / SHARE);
+  const tuples: Group[] = [];
+  while (candidates.length > 0) {
+    const best = mostOf(candidates, ({ shape }) => countOf(within(left, shape)));
+    const gathered = membersOf(within(left, best.shape));
+    if (gathered.length < least) break;
+    candidates = candidates.filter((one) => one !== best);
+    const keys = new Set(gathered.map(({ key }) => nameOf(valuesOf(key, best.shape))));
+    if (gathered.length > keys.size * CROWDED) continue;
+    tuples.push({ shape: best.shape, members: gathered });
+    left = left.filter(({ shape }) => !isWithin(shape, best.shape));
+  }
+  return left.length === 0 ? tuples : [...tuples, { shape: EMPTY, members: membersOf(left) }];
+}
+
+const within = (groups: readonly Group[], wide: Shape): Group[] => groups.filter(({ shape }) => isWithin(shape, wide));
+const membersOf = (groups: readonly Group[]): Group['members'] => groups.flatMap(({ members }) => members);
+const countOf = (groups: readonly Group[]): number => groups.reduce((sum, { members }) => sum + members.length, 0);
+
+function mostOf<T extends object>(values: readonly T[], count: (value: T) => number): T {
+  let [best, most] = [values[0]!, -1];
+  for (const value of values) {
+    const own = count(value);
+    if (own > most) [best, most] = [value, own];
+  }
+  return best;
 }
 
 /**
@@ -155,7 +204,7 @@ function keyOf(one: Entry): Key {
   return { shape: { source, destination, mark, rest }, fields };
 }
 
-const nameOf = (shape: Shape): string => `${shape.source}/${shape.destination}/${shape.mark}/${shape.rest}`;
+export const nameOf = (shape: Shape): string => `${shape.source}/${shape.destination}/${shape.mark}/${shape.rest}`;
 
 /** Every field of `wide` is one of `narrow`, under the same mask. */
 const isWithin = (narrow: Shape, wide: Shape): boolean =>

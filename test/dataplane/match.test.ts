@@ -21,6 +21,7 @@ import { createReference } from '../../src/rules/reference.ts';
 import { checkAsync, join, pcapHeader, pcapRecord } from '../capture/build.ts';
 import { createRandom, tables } from '../support/evaluation.ts';
 import { loopsTest } from '../support/loops.ts';
+import { rangesOf } from '../support/ranges.ts';
 import {
   CALLERS,
   CONTAINERS,
@@ -150,6 +151,19 @@ matchTest('rules of every sort', async (makeLoops) => {
 matchTest('walks of several steps', async (makeLoops) => {
   const { ruleset } = parseRuleset(LONG_WALKS, { file: 'rules', unknownMatches: 'error' });
   await agree(ruleset, packetsOfLongWalks(3000, 5), 1000, makeLoops);
+});
+
+matchTest('long lists of ranges', async (makeLoops) => {
+  for (const [count, seed, plain] of [
+    [60, 1, true],
+    [400, 2, false],
+    [2500, 3, true],
+  ] as const) {
+    const text = rangesOf(count, seed, plain, 0x0aff0200, NETWORK);
+    const { ruleset } = parseRuleset(text, { file: 'rules', unknownMatches: 'error' });
+    const packets = [1, 2, 3, 4].flatMap((other) => packetsOn(ruleset, seed * 10 + other));
+    await agree(ruleset, packets, 1000, makeLoops);
+  }
 });
 
 matchTest('policies as silk writes them', async (makeLoops) => {
