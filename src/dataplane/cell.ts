@@ -7,10 +7,10 @@
 
 import type { Evaluator, TableCounters } from '../rules/evaluator.ts';
 import type { Known } from '../rules/known.ts';
-import { CTSTATE, type Match } from '../rules/model.ts';
+import { CTSTATE } from '../rules/model.ts';
 import { RULE_VERDICT } from '../rules/packet.ts';
 import type { Plan } from '../rules/plan.ts';
-import type { NumberedRule, RuleTable } from '../rules/table.ts';
+import { type NumberedRule, type RuleTable, TRAIT } from '../rules/table.ts';
 import type { Cidr } from '../wire/address.ts';
 import { REASON } from './verdict.ts';
 
@@ -59,19 +59,12 @@ export interface Cell extends InForce {
   earlier: TableCounters | null;
 }
 
-const CONNECTION_STATES = CTSTATE.ESTABLISHED | CTSTATE.RELATED;
-
-const asksForConnection = (match: Match): boolean =>
-  (match.kind === 'state' || match.kind === 'conntrack') && !match.negated && (match.states & CONNECTION_STATES) !== 0;
-
 /** The reason of an accepting rule of silk's chains, from its chain's prefix (c2c.md section 2). */
-function acceptReason(chain: string, matches: readonly Match[]): number {
-  if (matches.some(asksForConnection)) return REASON.CONNTRACK_ESTABLISHED;
+function acceptReason(chain: string, traits: number): number {
+  if ((traits & TRAIT.CONNECTION) !== 0) return REASON.CONNTRACK_ESTABLISHED;
   if (chain.startsWith('vpa--')) return REASON.POLICY_ACCEPT;
   if (chain.startsWith('overlay--')) {
-    return matches.some((match) => match.kind === 'mark' && match.negated)
-      ? REASON.OVERLAY_SOURCE
-      : REASON.OVERLAY_INGRESS;
+    return (traits & TRAIT.OTHER_MARK) !== 0 ? REASON.OVERLAY_SOURCE : REASON.OVERLAY_INGRESS;
   }
   if (chain.startsWith('asg-') || chain.startsWith('netout--')) return REASON.ASG_ACCEPT;
   if (chain.startsWith('input--')) return REASON.INPUT_ACCEPT;
@@ -86,11 +79,11 @@ function rejectReason(chain: string): number {
 }
 
 /** The reason that a verdict of each rule has, by rule id; RELATED is told from ESTABLISHED when it happens. */
-export function reasonsOf(rules: RuleTable): Uint8Array {
-  return Uint8Array.from(rules.rules, ({ chain, rule }) => {
+function reasonsOf({ rules, traits }: RuleTable): Uint8Array {
+  return Uint8Array.from(rules, ({ id, chain, rule }) => {
     switch (rule.target.kind) {
       case 'ACCEPT':
-        return acceptReason(chain.name, rule.matches);
+        return acceptReason(chain.name, traits[id]!);
       case 'REJECT':
         return rejectReason(chain.name);
       case 'DROP':
@@ -110,7 +103,7 @@ export function inForce(filter: Evaluator, arriving: Known): InForce {
     inputChain: filter.prepare('INPUT'),
     arrivingChain,
     arrivingPlan: filter.plan(arrivingChain),
-    asksAddressTypes: filter.rules.rules.some(({ rule }) => rule.matches.some(({ kind }) => kind === 'addrtype')),
+    asksAddressTypes: filter.rules.traits.some((traits) => (traits & TRAIT.ADDRESS_TYPE) !== 0),
     reasons: reasonsOf(filter.rules),
   };
 }

@@ -1,8 +1,9 @@
 /**
  * Compile: the rules of a table as matchers over hash tables, with the same answers as the reference for every packet.
  *
- * Each built-in chain is planned on its own when it is first prepared. It has two plans: one for regular packets, and one
- * for packets whose transport header no match can read (see condition.ts), which is made when the first of them comes.
+ * Each built-in chain is planned on its own. It has two plans: one for regular packets, and one for packets whose transport header no match
+ * can read (see condition.ts). A plan is made when the first packet comes that needs it, for most captures need few of them; that for packets of a
+ * kind is made when its chain is prepared, because it is the one that a cell cannot do without.
  */
 import { type Arena, heap } from '../memory/arena.ts';
 import { builtInChain, type ChainIndex, indexChains } from './chains.ts';
@@ -40,13 +41,14 @@ export interface Matcher {
   /** Number of the chain. */
   readonly chain: number;
   readonly accepts: boolean;
-  readonly regular: Plan;
+  /** null until a packet needs it. */
+  regular: Plan | null;
   irregular: Plan | null;
 }
 
 export interface CompiledTable extends Evaluator {
-  /** The plans of a built-in chain, by the number that `prepare` gave. */
-  matcher(chain: number): Matcher;
+  /** A built-in chain by the number that `prepare` gave, and its plan for regular packets. */
+  matcher(chain: number): Matcher & { readonly regular: Plan };
 }
 
 interface Source {
@@ -92,7 +94,7 @@ export function compile(table: Table, interfaces: InterfaceNames, options: Compi
 
   function prepare(name: string, known?: Known): number {
     const chain = builtInChain(chains, name);
-    if (known !== undefined) return matchers.push(createMatcher(source, chain, known)) - 1;
+    if (known !== undefined) return matchers.push(createMatcher(source, chain, planOf(source, chain, true, known))) - 1;
     matchers[chain] ??= createMatcher(source, chain, null);
     return chain;
   }
@@ -100,8 +102,9 @@ export function compile(table: Table, interfaces: InterfaceNames, options: Compi
   function evaluate(chain: number, packet: RulePacket, outcome: Outcome): void {
     const matcher = matchers[chain]!;
     const regular = isRegular(packet);
-    if (!regular) matcher.irregular ??= planOf(source, matcher.chain, false, null);
-    walk(regular ? matcher.regular : matcher.irregular!, context, matcher.accepts, packet, outcome);
+    if (regular) matcher.regular ??= planOf(source, matcher.chain, true, null);
+    else matcher.irregular ??= planOf(source, matcher.chain, false, null);
+    walk(regular ? matcher.regular! : matcher.irregular!, context, matcher.accepts, packet, outcome);
   }
 
   function readCounters(): typeof counters {
@@ -111,32 +114,38 @@ export function compile(table: Table, interfaces: InterfaceNames, options: Compi
     counters.policyBytes.fill(0);
     for (const matcher of matchers) {
       if (matcher === undefined) continue;
-      const { chain } = matcher;
-      settle(matcher.regular.ways, matcher.regular);
-      if (matcher.regular.fronts !== null) settleFronts(matcher.regular.fronts, matcher.regular.hits);
-      addCounters(matcher.regular, chain, counters);
-      if (matcher.irregular !== null) addCounters(matcher.irregular, chain, counters);
+      const { chain, regular, irregular } = matcher;
+      if (regular !== null) {
+        settle(regular.ways, regular);
+        if (regular.fronts !== null) settleFronts(regular.fronts, regular.hits);
+        addCounters(regular, chain, counters);
+      }
+      if (irregular !== null) addCounters(irregular, chain, counters);
     }
     return counters;
   }
 
-  const matcher = (chain: number): Matcher => matchers[chain]!;
-  const plan = (chain: number): Plan => matcher(chain).regular;
+  function plan(chain: number): Plan {
+    const one = matchers[chain]!;
+    one.regular ??= planOf(source, one.chain, true, null);
+    return one.regular;
+  }
+  const matcher = (chain: number): Matcher & { regular: Plan } => ({ ...matchers[chain]!, regular: plan(chain) });
   function release(): void {
     for (const one of matchers) {
       if (one === undefined) continue;
-      releasePlan(one.regular);
+      if (one.regular !== null) releasePlan(one.regular);
       if (one.irregular !== null) releasePlan(one.irregular);
     }
   }
   return { rules, backend, meters, prepare, evaluate, plan, release, counters: readCounters, matcher };
 }
 
-const createMatcher = (source: Source, chain: number, known: Known | null): Matcher => ({
-  name: source.chains.names[chain]!,
+const createMatcher = ({ chains }: Source, chain: number, regular: Plan | null): Matcher => ({
+  name: chains.names[chain]!,
   chain,
-  accepts: source.chains.policy[chain] === 1,
-  regular: planOf(source, chain, true, known),
+  accepts: chains.policy[chain] === 1,
+  regular,
   irregular: null,
 });
 

@@ -1,5 +1,5 @@
 /** What a compiled built-in chain looks like, as plain data for people: `tagplane policy --plan` prints it. */
-import type { Matcher } from './compile.ts';
+import type { CompiledTable } from './compile.ts';
 import { ACTION } from './flatten.ts';
 import { BARRIER, ENTRY_WORDS, type Plan, SLICED, SLOT_WORDS } from './plan.ts';
 import { slicedFields } from './slices.ts';
@@ -40,7 +40,7 @@ export interface TupleDescription {
 }
 
 /** Describe the plan for regular packets. */
-export function describe({ name, accepts, regular: plan }: Matcher): PlanDescription {
+export function describe({ name, accepts, regular: plan }: ReturnType<CompiledTable['matcher']>): PlanDescription {
   const barriers: number[] = [];
   let calls = 0;
   for (let at = 0; at < plan.entries.length; at += ENTRY_WORDS) {

@@ -8,7 +8,7 @@ import { createLimit, type Limit, takeLimit } from './limit.ts';
 import type { Match, Rule } from './model.ts';
 import type { RulePacket } from './packet.ts';
 import { printRule } from './print-save.ts';
-import type { NumberedRule, RuleTable } from './table.ts';
+import { type NumberedRule, type RuleTable, TRAIT } from './table.ts';
 
 export interface Meter {
   /** One of the two is there. */
@@ -46,7 +46,7 @@ export function createMeters(table: RuleTable, backend: Backend, earlier?: Earli
   const first = new Int32Array(table.rules.length);
   for (const { id, rule } of table.rules) {
     first[id] = list.length;
-    if (!rule.matches.some(isMetered)) continue;
+    if ((table.traits[id]! & TRAIT.METERED) === 0) continue;
     const old = same === null ? rule : same.rules[id]!.rule;
     const kept = same === null && backend === 'legacy' ? undefined : before.get(old);
     for (const [index, match] of rule.matches.filter(isMetered).entries()) {
@@ -92,8 +92,8 @@ function metersByRule(earlier: EarlierMeters | undefined): Map<Rule, readonly Me
   if (earlier === undefined) return byRule;
   const { list, first } = earlier.meters;
   for (const { id, rule } of earlier.rules.rules) {
-    const meters = list.slice(first[id], first[id + 1]);
-    if (meters.length > 0) byRule.set(rule, meters);
+    const end = first[id + 1] ?? list.length;
+    if (first[id]! < end) byRule.set(rule, list.slice(first[id], end));
   }
   return byRule;
 }

@@ -227,14 +227,15 @@ const tableSize = (tuple: Tuple): number => 2 ** Math.ceil(Math.log2(tuple.membe
 
 function fillTable(builder: Builder, tuple: Tuple, slots: Int32Array, offset: number, mask: number): void {
   const next = new Int32Array(tuple.members.length).fill(-1);
-  const last = new Map<number, number>();
+  const last = new Int32Array(mask + 1).fill(-1);
   const heads: { readonly slot: number; readonly head: number }[] = [];
   for (const [index, member] of tuple.members.entries()) {
     const slot = claim(slots, offset, mask, member.key);
-    const previous = last.get(slot);
-    if (previous === undefined) heads.push({ slot, head: index });
+    const place = (slot - offset) / SLOT_WORDS;
+    const previous = last[place]!;
+    if (previous < 0) heads.push({ slot, head: index });
     else next[previous] = index;
-    last.set(slot, index);
+    last[place] = index;
   }
   for (const { slot, head } of heads) {
     const bucket: Placed[] = [];

@@ -58,13 +58,17 @@ const FEW = 2;
  */
 export function chooseTuples(entries: readonly (Entry | null)[], isKind = false): Tuple[] {
   const groups = new Map<string, Group>();
+  let group: Group | undefined;
   for (const [position, one] of entries.entries()) {
     if (one === null) continue;
     const key = keyOf(one);
-    const name = nameOf(key.shape);
-    const group = groups.get(name);
-    if (group === undefined) groups.set(name, { shape: key.shape, members: [{ position, one, key }] });
-    else group.members.push({ position, one, key });
+    // Neighbours are mostly of one shape.
+    if (group === undefined || !isSame(group.shape, key.shape)) {
+      const name = nameOf(key.shape);
+      group = groups.get(name) ?? { shape: key.shape, members: [] };
+      groups.set(name, group);
+    }
+    group.members.push({ position, one, key });
   }
   const shapes = [...groups.values()];
   const tuples = arrange(shapes, isKind).map(
@@ -205,6 +209,12 @@ function keyOf(one: Entry): Key {
 }
 
 export const nameOf = (shape: Shape): string => `${shape.source}/${shape.destination}/${shape.mark}/${shape.rest}`;
+
+const isSame = (one: Shape, other: Shape): boolean =>
+  one.source === other.source &&
+  one.destination === other.destination &&
+  one.mark === other.mark &&
+  one.rest === other.rest;
 
 /** Every field of `wide` is one of `narrow`, under the same mask. */
 const isWithin = (narrow: Shape, wide: Shape): boolean =>
