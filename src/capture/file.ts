@@ -1,7 +1,7 @@
 /**
  * Captures and outputs as files of this machine: the one file of this floor that touches it.
  *
- * A plain file is read with synchronous calls straight into the reader's chunk. Standard input, pipes and compressed
+ * A plain file is read straight into the reader's chunk: what is needed now with a synchronous call, what is needed next on another thread. Standard input, pipes and compressed
  * files come as streams. Compression is recognised by magic, gzip (all members) and zstd; what is inside is not looked
  * into again.
  *
@@ -16,6 +16,7 @@ import {
   fstatSync,
   fsyncSync,
   openSync,
+  read as readCallback,
   readSync,
   renameSync,
   type Stats,
@@ -26,6 +27,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { pid, stdin, stdout } from 'node:process';
 import type { Readable, Transform } from 'node:stream';
+import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { CaptureError, type CaptureErrorCode, OutputError, type OutputErrorCode } from './error.ts';
 import { type Codec, type Pull, pulledSource, through } from './pull.ts';
@@ -37,6 +39,7 @@ export interface SourceOptions {
   readonly maximumDecompressed?: number;
 }
 
+const readLater = promisify(readCallback);
 const DEFAULT_MAXIMUM_DECOMPRESSED = 64 * 1024 ** 3;
 /** Octets of compressed data handed over at a time. Small, for what one piece grows to is in memory at once. */
 const PIECE_LENGTH = 16 * 1024;
@@ -77,17 +80,28 @@ async function descriptorSource(path: string, descriptor: number, options: Sourc
   const first = new Uint8Array(4);
   const compression = compressionOf(first.subarray(0, readSync(descriptor, first, 0, 4, 0)));
   let position = 0;
+  const unreadable = (error: unknown): CaptureError =>
+    failure('capture.unreadable', path, `cannot be read at offset ${position}: ${systemCode(error)}`, error);
   const read = (into: Uint8Array, at: number, length: number): number => {
     try {
       const count = readSync(descriptor, into, at, length, position);
       position += count;
       return count;
     } catch (error) {
-      throw failure('capture.unreadable', path, `cannot be read at offset ${position}: ${systemCode(error)}`, error);
+      throw unreadable(error);
+    }
+  };
+  const readAhead = async (into: Uint8Array, at: number, length: number): Promise<number> => {
+    try {
+      const { bytesRead } = await readLater(descriptor, into, at, length, position);
+      position += bytesRead;
+      return bytesRead;
+    } catch (error) {
+      throw unreadable(error);
     }
   };
   const close = (): void => closeSync(descriptor);
-  if (compression === null) return { name: path, size: status.size, read, close };
+  if (compression === null) return { name: path, size: status.size, read, readAhead, close };
   const pull: Pull = async () => {
     const piece = new Uint8Array(PIECE_LENGTH);
     const count = read(piece, 0, PIECE_LENGTH);

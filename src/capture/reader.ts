@@ -83,7 +83,7 @@ export async function open(source: ByteSource, options: OpenOptions = {}): Promi
 }
 
 async function recognise(chunk: chunks.Chunk, file: number): Promise<CaptureReader> {
-  const name = chunk.source.name;
+  const { name } = chunk.source;
   chunk.need = 4;
   await chunks.more(chunk);
   if (chunk.end === 0) {
@@ -103,7 +103,10 @@ async function recognise(chunk: chunks.Chunk, file: number): Promise<CaptureRead
 
 /** Read on; true if there is more to locate, false at a clean end, and null where the file ends inside a record. */
 async function readOn(chunk: chunks.Chunk, notes: Notes): Promise<boolean | null> {
-  if (await chunks.more(chunk)) return true;
+  if (await chunks.more(chunk)) {
+    chunks.readAhead(chunk);
+    return true;
+  }
   const { size } = chunk.source;
   if (size !== null && chunk.offset + chunk.end !== size) notes.sizeChanged = 1;
   return chunk.end > chunk.at ? null : false;
@@ -157,7 +160,7 @@ function readerOf(reading: Reading, name: 'pcap' | 'pcapng', format: Format): Ca
       if (going === null) throw format.truncated();
       return going;
     },
-    close: async () => chunk.source.close(),
+    close: () => chunks.close(chunk),
     comments: (burst, row) => format.comments(burst.offset[row]! - chunk.offset, burst.end[row]! - burst.at[row]!),
     timestamp: (burst, row) => format.timestamp(burst.offset[row]! - chunk.offset, burst.interfaceIndex[row]!),
   };

@@ -12,6 +12,11 @@ export interface ByteSource {
    * Gives how many, at least 1, or 0 at the end; never keeps `into`. Throws CaptureError.
    */
   read(into: Uint8Array, at: number, length: number): number | Promise<number>;
+  /**
+   * The same on another thread, while the caller does something else; where there is one. One read at a time, and `into` is written until the
+   * promise is settled, which it is before `close`.
+   */
+  readAhead?(into: Uint8Array, at: number, length: number): Promise<number>;
   close(): void | Promise<void>;
 }
 
