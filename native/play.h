@@ -34,21 +34,18 @@ INLINE int flowsHaveRoom(const struct control *control, uint32_t rows) {
 /**
  * Gives the rows of a burst that TypeScript has to go on with, none of them counted; 0 when there is no burst left that can be located
  * here. `control->judged` says how many rows are judged: of that burst, or of the last one. Of several workers each has its share of
- * the rows; a burst that compiled code cannot share is left as it is, with no row judged.
+ * the records; a burst that compiled code cannot share out is left as it is, with no row judged.
  */
 static uint32_t play(struct control *control, struct locating *state) {
   control->judged = 0;
   control->played = 0;
   for (;;) {
-    uint32_t rows = locate(state);
-    if (rows == 0) return 0;
-    if (control->shares > 1) {
-      uint32_t kept = keepShare(control, state, rows);
+    uint32_t rows = control->shares > 1 ? locateShare(control, state) : locate(state);
+    if (rows == 0 && control->shares > 1) {
       control->judged = 0;
-      if (kept == UNSHARED) return rows;
-      rows = kept;
-      if (rows == 0) continue;
+      return locate(state);
     }
+    if (rows == 0) return 0;
     reset(AT(struct burst, control->burst));
     control->count = rows;
     control->judged = judge(control, rows);
