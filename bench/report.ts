@@ -127,9 +127,24 @@ const askedOf = (lines: readonly Line[]): Bar[] =>
       aim: figure(line, 'aim'),
     }));
 
+const text = (value: unknown): string => (typeof value === 'number' ? value.toLocaleString('en') : String(value));
+
+/** On what results were made: a line for each run, which names its questions from the second run on. */
+function statedOf(lines: readonly Line[]): string[] {
+  const starts = lines.flatMap((line, index) => (typeof line.schemaVersion === 'number' ? [index] : []));
+  return starts.flatMap((start, run) => {
+    const machine = lines[start]!;
+    const asked = new Set(lines.slice(start + 1, starts[run + 1]).map(({ bench }) => `\`${text(bench)}\``));
+    const found = run === 0 ? 'Found' : `${[...asked].join(', ')}: found`;
+    return [
+      `${found} on ${text(machine.date)} at commit ${text(machine.commit)}: ${text(machine.processors)} processors (${text(machine.processor)}), ${text(machine.memoryGigabytes)} GB, Node ${text(machine.node)}, ${text(machine.system)}.`,
+      '',
+    ];
+  });
+}
+
 /** The part of docs/performance.md that is made of the results. */
 export function tablesOf(lines: readonly Line[]): string {
-  const machine = lines.find((line) => typeof line.schemaVersion === 'number');
   const rows = (header: readonly string[], body: readonly (readonly string[])[]): string[] =>
     body.length === 0
       ? []
@@ -139,7 +154,6 @@ export function tablesOf(lines: readonly Line[]): string {
           ...body.map((row) => `| ${row.join(' | ')} |`),
           '',
         ];
-  const text = (value: unknown): string => (typeof value === 'number' ? value.toLocaleString('en') : String(value));
   const of = (bench: string): Line[] => lines.filter((line) => line.bench === bench);
   const ratioRow = (names: readonly string[]) => (line: Line) => [
     ...names.map((name) => text(line[name])),
@@ -149,22 +163,16 @@ export function tablesOf(lines: readonly Line[]): string {
   ];
   const ratios = (bench: string, names: readonly string[]): string[] =>
     rows([...names, 'a packet', 'times the yardstick', 'asked for, aimed at'], of(bench).map(ratioRow(names)));
-  const stated =
-    machine === undefined
-      ? []
-      : [
-          `Found on ${text(machine.date)} at commit ${text(machine.commit)}: ${text(machine.processors)} processors (${text(machine.processor)}), ${text(machine.memoryGigabytes)} GB, Node ${text(machine.node)}, ${text(machine.system)}.`,
-          '',
-        ];
   const section = (title: string, question: string, table: readonly string[]): string[] =>
     table.length === 0 ? [] : [`### ${title}`, '', `\`npm run bench -- ${question}\``, '', ...table];
   return [
-    ...stated,
+    ...statedOf(lines),
     ...section('Locating and matching', 'match', ratios('match', ['work', 'where', 'policies'])),
     ...section('Connections', 'flows', ratios('flows', ['connections', 'work'])),
     ...section('Policies', 'policies', ratios('policies', ['policies', 'hitRate'])),
     ...section('Containers', 'containers', ratios('containers', ['containers', 'policies', 'logging'])),
     ...section('Length of packets', 'size', ratios('size', ['payload'])),
+    ...section('Rows of a burst', 'burst', ratios('burst', ['work', 'rows', 'policies'])),
     ...section('Where packets come from', 'source', ratios('source', ['source', 'chunk'])),
     ...section(
       'Workers',
