@@ -37,7 +37,8 @@ interface Round {
 /** Passes that V8 takes to warm up. */
 const WARMING = 2;
 
-function runCase({ trace, program, words }: Case, peer: string | null): Round {
+/** One round of a case, behind one of the yardstick `peer`; `steady` is the median of the passes that count. */
+export function runCase({ trace, program, words }: Case, peer: string | null): Round {
   const yard = peer === null ? Number.NaN : measureYardstick(peer, trace.capture);
   const ran = spawnSync(process.execPath, ['--expose-gc', resolve(ROOT, 'dist', 'bench', program), ...words], {
     encoding: 'utf8',
@@ -47,7 +48,7 @@ function runCase({ trace, program, words }: Case, peer: string | null): Round {
   return { peer: yard, steady: median(nanoseconds.slice(WARMING)), verdicts };
 }
 
-const rounded = (ratio: number): number => Number(ratio.toFixed(3));
+export const rounded = (ratio: number): number => Number(ratio.toFixed(3));
 
 /** Ask for all `cases` and print a line for each, with `question` as its name. Gives the verdicts of each. */
 export function ask(question: string, cases: readonly Case[]): Ran['verdicts'][] {

@@ -11,6 +11,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ROOT } from './harness.ts';
+import { drawRoofline, type Roof } from './roofline.ts';
 import { type Bar, draw, drawBars, type Point, type Series } from './svg.ts';
 
 /** A line of results; what stands in it depends on the benchmark. */
@@ -103,7 +104,32 @@ export function chartsOf(lines: readonly Line[]): Map<string, string> {
       return { name: String(line.stage), value, least: value, most: value };
     }),
   );
+  roofline(charts, of({ bench: 'bandwidth' }));
   return charts;
+}
+
+const LINE = 64;
+const SECOND = 1e9;
+
+/** A roof of what is read in order, one of lines that wait for each other, and the stages. */
+function roofline(charts: Map<string, string>, lines: readonly Line[]): void {
+  const stages = lines.filter(({ stage }) => stage !== undefined);
+  if (stages.length === 0) return;
+  const roofs = lines.flatMap((line): Roof[] => {
+    if (line.what === 'in order')
+      return [{ name: 'read in order', octetsPerSecond: figure(line, 'gigabytesPerSecond') * SECOND }];
+    return line.what === 'one after the other'
+      ? [{ name: 'lines that wait for each other', octetsPerSecond: (LINE / figure(line, 'nanoseconds')) * SECOND }]
+      : [];
+  });
+  const points = stages.map((line) => ({
+    name: String(line.stage),
+    x: figure(line, 'octets'),
+    y: SECOND / figure(line, 'nanoseconds'),
+    least: SECOND / figure(line, 'most'),
+    most: SECOND / figure(line, 'least'),
+  }));
+  charts.set('roofline.svg', drawRoofline('Stages below what memory gives one core', roofs, points));
 }
 
 function bars(charts: Map<string, string>, name: string, title: string, unit: string, all: readonly Bar[]): void {
@@ -128,6 +154,14 @@ const askedOf = (lines: readonly Line[]): Bar[] =>
     }));
 
 const text = (value: unknown): string => (typeof value === 'number' ? value.toLocaleString('en') : String(value));
+
+const percent = (value: unknown): string => `${Math.round(Number(value) * 100)} %`;
+
+/** What memory gave, with the least and the most. */
+const memoryOf = (line: Line): string =>
+  line.what === 'in order'
+    ? `${text(line.gigabytesPerSecond)} GB a second (${text(line.least)} to ${text(line.most)})`
+    : `${text(line.nanoseconds)} ns a line (${text(line.least)} to ${text(line.most)})`;
 
 /** On what results were made: a line for each run, which names its questions from the second run on. */
 function statedOf(lines: readonly Line[]): string[] {
@@ -174,6 +208,26 @@ export function tablesOf(lines: readonly Line[]): string {
     ...section('Length of packets', 'size', ratios('size', ['payload'])),
     ...section('Rows of a burst', 'burst', ratios('burst', ['work', 'rows', 'policies'])),
     ...section('Where packets come from', 'source', ratios('source', ['source', 'chunk'])),
+    ...section('Memory and stages', 'bandwidth', [
+      ...rows(
+        ['memory is read', 'found'],
+        of('bandwidth')
+          .filter(({ what }) => what !== undefined)
+          .map((line) => [text(line.what), memoryOf(line)]),
+      ),
+      ...rows(
+        ['stage', 'octets a packet', 'a packet', 'packets a second', 'of what is read in order'],
+        of('bandwidth')
+          .filter(({ stage }) => stage !== undefined)
+          .map((line) => [
+            text(line.stage),
+            text(line.octets),
+            `${text(line.nanoseconds)} ns`,
+            `${(1000 / figure(line, 'nanoseconds')).toFixed(1)} million`,
+            `${percent(line.share)} (${percent(line.shareLeast)} to ${percent(line.shareMost)})`,
+          ]),
+      ),
+    ]),
     ...section(
       'Workers',
       'workers',
@@ -256,7 +310,16 @@ export function filled(page: string, tables: string): string {
   return `${page.slice(0, from + BEGIN.length)}\n${tables}\n${page.slice(to)}`;
 }
 
-const CHARTS = ['targets.svg', 'rules.svg', 'flows.svg', 'containers.svg', 'size.svg', 'workers.svg', 'stages.svg'];
+const CHARTS = [
+  'targets.svg',
+  'rules.svg',
+  'flows.svg',
+  'containers.svg',
+  'size.svg',
+  'workers.svg',
+  'stages.svg',
+  'roofline.svg',
+];
 
 function main(results: string, directory: string): void {
   const text = readFileSync(results, 'utf8');
