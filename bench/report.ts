@@ -229,6 +229,18 @@ export function tablesOf(lines: readonly Line[]): string {
       ),
     ]),
     ...section(
+      'Small things',
+      'micro',
+      rows(
+        ['for each of a burst of 256', 'each', 'times a word read'],
+        of('micro').map((line) => [
+          text(line.what),
+          `${text(line.nanoseconds)} ns`,
+          `${text(line.perWord)} (${text(line.perWordLeast)} to ${text(line.perWordMost)})`,
+        ]),
+      ),
+    ),
+    ...section(
       'Workers',
       'workers',
       rows(

@@ -107,6 +107,13 @@ test('memory and stages become two tables and a chart', () => {
   assert.match(chartsOf(lines).get('roofline.svg')!, '<line x1="64" y1="229.33" x2="700" y2="320" stroke="#c33"/>');
 });
 
+test('small things', () => {
+  const [line] = read(
+    '{"bench":"micro","what":"decode udp","nanoseconds":5.4,"perWord":3.7,"perWordLeast":3,"perWordMost":4}',
+  );
+  assert.match(tablesOf([line!]), '| decode udp | 5.4 ns | 3.7 (3 to 4) |');
+});
+
 test('what was found in a run of its own says so', () => {
   const later = `${RESULTS}{"schemaVersion":1,"date":"2026-11-24","commit":"def5678","processor":"Q","processors":8,"memoryGigabytes":8,"node":"v22","system":"linux arm64"}
 {"bench":"burst","work":"cell","rows":4096,"policies":10000,"nanoseconds":90,"ratio":0.7,"ratioLeast":0.6,"ratioMost":0.8}
