@@ -9,7 +9,6 @@ declare module 'benchmark' {
     readonly stats: {
       /** Margin of error of the mean, in percent of it. */
       readonly rme: number;
-      readonly sample: readonly number[];
     };
     /** What `fn` threw. */
     readonly error?: Error;
