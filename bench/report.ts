@@ -163,13 +163,14 @@ const memoryOf = (line: Line): string =>
     ? `${text(line.gigabytesPerSecond)} GB a second (${text(line.least)} to ${text(line.most)})`
     : `${text(line.nanoseconds)} ns a line (${text(line.least)} to ${text(line.most)})`;
 
-/** On what results were made: a line for each run, which names its questions from the second run on. */
+/** On what results were made: a line for each run, which names its questions and rounds from the second run on. */
 function statedOf(lines: readonly Line[]): string[] {
   const starts = lines.flatMap((line, index) => (typeof line.schemaVersion === 'number' ? [index] : []));
   return starts.flatMap((start, run) => {
     const machine = lines[start]!;
-    const asked = new Set(lines.slice(start + 1, starts[run + 1]).map(({ bench }) => `\`${text(bench)}\``));
-    const found = run === 0 ? 'Found' : `${[...asked].join(', ')}: found`;
+    const own = lines.slice(start + 1, starts[run + 1]);
+    const asked = new Set(own.map(({ bench }) => `\`${text(bench)}\``));
+    const found = run === 0 ? 'Found' : `${[...asked].join(', ')}: found in ${text(own[0]?.rounds)} rounds`;
     return [
       `${found} on ${text(machine.date)} at commit ${text(machine.commit)}: ${text(machine.processors)} processors (${text(machine.processor)}), ${text(machine.memoryGigabytes)} GB, Node ${text(machine.node)}, ${text(machine.system)}.`,
       '',

@@ -116,13 +116,13 @@ test('small things', () => {
 
 test('what was found in a run of its own says so', () => {
   const later = `${RESULTS}{"schemaVersion":1,"date":"2026-11-24","commit":"def5678","processor":"Q","processors":8,"memoryGigabytes":8,"node":"v22","system":"linux arm64"}
-{"bench":"burst","work":"cell","rows":4096,"policies":10000,"nanoseconds":90,"ratio":0.7,"ratioLeast":0.6,"ratioMost":0.8}
+{"bench":"burst","work":"cell","rows":4096,"policies":10000,"rounds":3,"nanoseconds":90,"ratio":0.7,"ratioLeast":0.6,"ratioMost":0.8}
 `;
   const tables = tablesOf(read(later));
   assert.match(tables, 'Found on 2026-11-23 at commit abc1234: 2 processors (P)');
   assert.match(
     tables,
-    '`burst`: found on 2026-11-24 at commit def5678: 8 processors (Q), 8 GB, Node v22, linux arm64.',
+    '`burst`: found in 3 rounds on 2026-11-24 at commit def5678: 8 processors (Q), 8 GB, Node v22, linux arm64.',
   );
   assert.match(tables, '### Rows of a burst\n\n`npm run bench -- burst`\n');
   assert.match(tables, '| cell | 4,096 | 10,000 | 90 ns | 0.7 (0.6 to 0.8) |  |');
