@@ -30,16 +30,17 @@ export function traceOf(shape: Shape): Trace {
   return trace;
 }
 
-/** The yardstick, compiled; or why there is none. */
-export function yardstick(): { program: string } | { missing: string } {
+/** `bench/NAME.c` with its libraries, compiled; or why it is not. */
+export function compiled(name: string, libraries: readonly string[] = []): { program: string } | { missing: string } {
   mkdirSync(FOLDER, { recursive: true });
-  const program = join(FOLDER, 'yardstick');
-  const built = spawnSync('cc', ['-O3', '-march=native', '-o', program, join(ROOT, 'bench', 'yardstick.c'), '-lpcap'], {
-    encoding: 'utf8',
-  });
+  const program = join(FOLDER, name);
+  const source = join(ROOT, 'bench', `${name}.c`);
+  const built = spawnSync('cc', ['-O3', '-march=native', '-o', program, source, ...libraries], { encoding: 'utf8' });
   if (built.error !== undefined) return { missing: 'no C compiler (cc)' };
   return built.status === 0 ? { program } : { missing: `cc: ${built.stderr.split('\n')[0]}` };
 }
+
+export const yardstick = (): ReturnType<typeof compiled> => compiled('yardstick', ['-lpcap']);
 
 /** CPU nanoseconds per packet that the yardstick takes for a capture. */
 export function measureYardstick(program: string, capture: string): number {

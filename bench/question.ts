@@ -6,14 +6,14 @@
  * round: above 1 is faster than the yardstick, which reads the same header fields of the same file and decides nothing.
  */
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { measureYardstick, median, ROOT, rounds, type Trace, tell, yardstick } from './harness.ts';
 
 export interface Case {
   /** What tells it from the others. */
   readonly fields: Readonly<Record<string, string | number | boolean>>;
   readonly trace: Trace;
-  /** File in bench/, and its words. */
+  /** File in bench/, or the whole path of one elsewhere, and its words. */
   readonly program: string;
   readonly words: readonly string[];
   /** The least ratio that is asked for, and the one that is aimed at. */
@@ -37,9 +37,10 @@ interface Round {
 /** Passes that V8 takes to warm up. */
 const WARMING = 2;
 
-function runCase({ trace, program, words }: Case, peer: string | null): Round {
+/** One round of a case, behind one of the yardstick `peer`; `steady` is the median of the passes that count. */
+export function runCase({ trace, program, words }: Case, peer: string | null): Round {
   const yard = peer === null ? Number.NaN : measureYardstick(peer, trace.capture);
-  const ran = spawnSync(process.execPath, ['--expose-gc', join(ROOT, 'dist', 'bench', program), ...words], {
+  const ran = spawnSync(process.execPath, ['--expose-gc', resolve(ROOT, 'dist', 'bench', program), ...words], {
     encoding: 'utf8',
   });
   if (ran.status !== 0) throw new Error(ran.stderr);
@@ -47,10 +48,10 @@ function runCase({ trace, program, words }: Case, peer: string | null): Round {
   return { peer: yard, steady: median(nanoseconds.slice(WARMING)), verdicts };
 }
 
-const rounded = (ratio: number): number => Number(ratio.toFixed(3));
+export const rounded = (ratio: number): number => Number(ratio.toFixed(3));
 
-/** Ask for all `cases` and print a line for each, with `question` as its name. */
-export function ask(question: string, cases: readonly Case[]): void {
+/** Ask for all `cases` and print a line for each, with `question` as its name. Gives the verdicts of each. */
+export function ask(question: string, cases: readonly Case[]): Ran['verdicts'][] {
   const built = yardstick();
   if ('missing' in built) console.error(`SKIP the yardstick: ${built.missing}; figures are ours alone`);
   const peer = 'program' in built ? built.program : null;
@@ -71,4 +72,5 @@ export function ask(question: string, cases: readonly Case[]): void {
       verdicts: all[0]!.verdicts,
     });
   }
+  return found[0]!.map(({ verdicts }) => verdicts);
 }

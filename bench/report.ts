@@ -11,6 +11,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ROOT } from './harness.ts';
+import { drawRoofline, type Roof } from './roofline.ts';
 import { type Bar, draw, drawBars, type Point, type Series } from './svg.ts';
 
 /** A line of results; what stands in it depends on the benchmark. */
@@ -113,7 +114,32 @@ export function chartsOf(lines: readonly Line[]): Map<string, string> {
       return { name: String(line.stage), value, least: value, most: value };
     }),
   );
+  roofline(charts, of({ bench: 'bandwidth' }));
   return charts;
+}
+
+const LINE = 64;
+const SECOND = 1e9;
+
+/** A roof of what is read in order, one of lines that wait for each other, and the stages. */
+function roofline(charts: Map<string, string>, lines: readonly Line[]): void {
+  const stages = lines.filter(({ stage }) => stage !== undefined);
+  if (stages.length === 0) return;
+  const roofs = lines.flatMap((line): Roof[] => {
+    if (line.what === 'in order')
+      return [{ name: 'read in order', octetsPerSecond: figure(line, 'gigabytesPerSecond') * SECOND }];
+    return line.what === 'one after the other'
+      ? [{ name: 'lines that wait for each other', octetsPerSecond: (LINE / figure(line, 'nanoseconds')) * SECOND }]
+      : [];
+  });
+  const points = stages.map((line) => ({
+    name: String(line.stage),
+    x: figure(line, 'octets'),
+    y: SECOND / figure(line, 'nanoseconds'),
+    least: SECOND / figure(line, 'most'),
+    most: SECOND / figure(line, 'least'),
+  }));
+  charts.set('roofline.svg', drawRoofline('Stages below what memory gives one core', roofs, points));
 }
 
 function bars(charts: Map<string, string>, name: string, title: string, unit: string, all: readonly Bar[]): void {
@@ -137,9 +163,33 @@ const askedOf = (lines: readonly Line[]): Bar[] =>
       aim: figure(line, 'aim'),
     }));
 
+const text = (value: unknown): string => (typeof value === 'number' ? value.toLocaleString('en') : String(value));
+
+const percent = (value: unknown): string => `${Math.round(Number(value) * 100)} %`;
+
+/** What memory gave, with the least and the most. */
+const memoryOf = (line: Line): string =>
+  line.what === 'in order'
+    ? `${text(line.gigabytesPerSecond)} GB a second (${text(line.least)} to ${text(line.most)})`
+    : `${text(line.nanoseconds)} ns a line (${text(line.least)} to ${text(line.most)})`;
+
+/** On what results were made: a line for each run, which names its questions and rounds from the second run on. */
+function statedOf(lines: readonly Line[]): string[] {
+  const starts = lines.flatMap((line, index) => (typeof line.schemaVersion === 'number' ? [index] : []));
+  return starts.flatMap((start, run) => {
+    const machine = lines[start]!;
+    const own = lines.slice(start + 1, starts[run + 1]);
+    const asked = new Set(own.map(({ bench }) => `\`${text(bench)}\``));
+    const found = run === 0 ? 'Found' : `${[...asked].join(', ')}: found in ${text(own[0]?.rounds)} rounds`;
+    return [
+      `${found} on ${text(machine.date)} at commit ${text(machine.commit)}: ${text(machine.processors)} processors (${text(machine.processor)}), ${text(machine.memoryGigabytes)} GB, Node ${text(machine.node)}, ${text(machine.system)}.`,
+      '',
+    ];
+  });
+}
+
 /** The part of docs/performance.md that is made of the results. */
 export function tablesOf(lines: readonly Line[]): string {
-  const machine = lines.find((line) => typeof line.schemaVersion === 'number');
   const rows = (header: readonly string[], body: readonly (readonly string[])[]): string[] =>
     body.length === 0
       ? []
@@ -149,7 +199,6 @@ export function tablesOf(lines: readonly Line[]): string {
           ...body.map((row) => `| ${row.join(' | ')} |`),
           '',
         ];
-  const text = (value: unknown): string => (typeof value === 'number' ? value.toLocaleString('en') : String(value));
   const of = (bench: string): Line[] => lines.filter((line) => line.bench === bench);
   const ratioRow = (names: readonly string[]) => (line: Line) => [
     ...names.map((name) => text(line[name])),
@@ -159,24 +208,50 @@ export function tablesOf(lines: readonly Line[]): string {
   ];
   const ratios = (bench: string, names: readonly string[]): string[] =>
     rows([...names, 'a packet', 'times the yardstick', 'asked for, aimed at'], of(bench).map(ratioRow(names)));
-  const stated =
-    machine === undefined
-      ? []
-      : [
-          `Found on ${text(machine.date)} at commit ${text(machine.commit)}: ${text(machine.processors)} processors (${text(machine.processor)}), ${text(machine.memoryGigabytes)} GB, Node ${text(machine.node)}, ${text(machine.system)}.`,
-          '',
-        ];
   const section = (title: string, question: string, table: readonly string[]): string[] =>
     table.length === 0 ? [] : [`### ${title}`, '', `\`npm run bench -- ${question}\``, '', ...table];
   return [
-    ...stated,
+    ...statedOf(lines),
     ...section('Locating and matching', 'match', ratios('match', ['work', 'where', 'policies'])),
     ...section('Connections', 'flows', ratios('flows', ['connections', 'work'])),
     ...section('Policies', 'policies', ratios('policies', ['policies', 'hitRate'])),
     ...section('Rules without exact fields', 'families', ratios('families', ['family', 'rules'])),
     ...section('Containers', 'containers', ratios('containers', ['containers', 'policies', 'logging'])),
     ...section('Length of packets', 'size', ratios('size', ['payload'])),
+    ...section('Rows of a burst', 'burst', ratios('burst', ['work', 'rows', 'policies'])),
     ...section('Where packets come from', 'source', ratios('source', ['source', 'chunk'])),
+    ...section('Memory and stages', 'bandwidth', [
+      ...rows(
+        ['memory is read', 'found'],
+        of('bandwidth')
+          .filter(({ what }) => what !== undefined)
+          .map((line) => [text(line.what), memoryOf(line)]),
+      ),
+      ...rows(
+        ['stage', 'octets a packet', 'a packet', 'packets a second', 'of what is read in order'],
+        of('bandwidth')
+          .filter(({ stage }) => stage !== undefined)
+          .map((line) => [
+            text(line.stage),
+            text(line.octets),
+            `${text(line.nanoseconds)} ns`,
+            `${(1000 / figure(line, 'nanoseconds')).toFixed(1)} million`,
+            `${percent(line.share)} (${percent(line.shareLeast)} to ${percent(line.shareMost)})`,
+          ]),
+      ),
+    ]),
+    ...section(
+      'Small things',
+      'micro',
+      rows(
+        ['for each of a burst of 256', 'each', 'times a word read'],
+        of('micro').map((line) => [
+          text(line.what),
+          `${text(line.nanoseconds)} ns`,
+          `${text(line.perWord)} (${text(line.perWordLeast)} to ${text(line.perWordMost)})`,
+        ]),
+      ),
+    ),
     ...section(
       'Workers',
       'workers',
@@ -259,7 +334,16 @@ export function filled(page: string, tables: string): string {
   return `${page.slice(0, from + BEGIN.length)}\n${tables}\n${page.slice(to)}`;
 }
 
-const CHARTS = ['targets.svg', 'rules.svg', 'flows.svg', 'containers.svg', 'size.svg', 'workers.svg', 'stages.svg'];
+const CHARTS = [
+  'targets.svg',
+  'rules.svg',
+  'flows.svg',
+  'containers.svg',
+  'size.svg',
+  'workers.svg',
+  'stages.svg',
+  'roofline.svg',
+];
 
 function main(results: string, directory: string): void {
   const text = readFileSync(results, 'utf8');

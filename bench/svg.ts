@@ -44,17 +44,18 @@ const HEIGHT = 380;
 export const PLOT = { left: 64, right: 700, top: 48, bottom: 320 };
 const BAR_HEIGHT = 26;
 const BAR_LEFT = 300;
-const COLOURS = ['#2f6fb5', '#c0562b', '#3b8f5a', '#8a5bb0', '#a08a1c'];
+export const COLOURS = ['#2f6fb5', '#c0562b', '#3b8f5a', '#8a5bb0', '#a08a1c'];
 
 const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-const number = (value: number): string => String(Number(value.toFixed(2)));
-const text = (x: number, y: number, words: string, more = ''): string =>
+export const number = (value: number): string => String(Number(value.toFixed(2)));
+export const text = (x: number, y: number, words: string, more = ''): string =>
   `<text x="${number(x)}" y="${number(y)}"${more}>${escaped(words)}</text>`;
-const line = (x1: number, y1: number, x2: number, y2: number, more = ''): string =>
+export const line = (x1: number, y1: number, x2: number, y2: number, more = ''): string =>
   `<line x1="${number(x1)}" y1="${number(y1)}" x2="${number(x2)}" y2="${number(y2)}"${more}/>`;
 
-const document = (height: number, title: string, body: readonly string[]): string =>
+/** A whole chart of `height`. */
+export const document = (title: string, body: readonly string[], height = HEIGHT): string =>
   [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12" role="img">`,
     `<title>${escaped(title)}</title>`,
@@ -85,7 +86,7 @@ export const xOf = (value: number, [from, to]: readonly [number, number]): numbe
 /** Where `value` stands on an axis from 0 to `top`. */
 export const yOf = (value: number, top: number): number => PLOT.bottom - (value / top) * (PLOT.bottom - PLOT.top);
 
-const shortened = (value: number): string =>
+export const shortened = (value: number): string =>
   value >= 1e6 ? `${number(value / 1e6)}M` : value >= 1e3 ? `${number(value / 1e3)}k` : number(value);
 
 /** A chart of points over a logarithmic axis. */
@@ -93,7 +94,7 @@ export function draw(chart: Chart): string {
   const points = chart.series.flatMap((series) => series.points);
   const range = decades(points.map(({ x }) => x));
   const top = roundUp(Math.max(...points.map(({ most }) => most), ...chart.lines.map(({ y }) => y)));
-  return document(HEIGHT, chart.title, [
+  return document(chart.title, [
     ...axes(chart, range, top),
     ...chart.lines.flatMap(({ name, y }) => [
       line(PLOT.left, yOf(y, top), PLOT.right, yOf(y, top), ' stroke="#c33" stroke-dasharray="5 4"'),
@@ -167,5 +168,5 @@ export function drawBars(title: string, unit: string, bars: readonly Bar[]): str
       text(PLOT.right, middle + 4, number(value), ' text-anchor="end"'),
     ];
   });
-  return document(height, title, [...rows, text(BAR_LEFT, height - 12, unit)]);
+  return document(title, [...rows, text(BAR_LEFT, height - 12, unit)], height);
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BEGIN, chartsOf, END, filled, read, tablesOf } from '../../bench/report.ts';
+import { drawRoofline, yOfDecades } from '../../bench/roofline.ts';
 import { decades, draw, drawBars, PLOT, roundUp, xOf, yOf } from '../../bench/svg.ts';
 import { ROOT } from '../support/shared.ts';
 
@@ -58,6 +59,21 @@ test('bars are as long as their values', () => {
   assert.match(svg, '<line x1="650" y1="45" x2="650" y2="69" stroke="#c33" stroke-dasharray="3 3"/>');
 });
 
+test('a roof falls by a decade for each decade of octets, and stages stand below it', () => {
+  assert.is(yOfDecades(1e6, [6, 8]), PLOT.bottom);
+  assert.is(yOfDecades(1e7, [6, 8]), (PLOT.bottom + PLOT.top) / 2);
+  const roofs = [{ name: 'r', octetsPerSecond: 1e10 }];
+  const svg = drawRoofline('t', roofs, [
+    { name: 's', x: 1000, y: 1e6, least: 1e5, most: 1e7 },
+    { name: 'u', x: 100, y: 1e8, least: 1e8, most: 1e8 },
+  ]);
+  // 100 to 1000 octets on 64 to 700; 10^5 to 10^8 packets on 320 to 48. 10^10 octets are 10^8 packets of 100 and 10^7 of 1000.
+  assert.match(svg, '<line x1="64" y1="48" x2="700" y2="138.67" stroke="#c33"/>');
+  assert.match(svg, '<circle cx="700" cy="229.33" ');
+  assert.match(svg, '<line x1="700" y1="320" x2="700" y2="138.67" stroke="#2f6fb5"/>');
+  assert.match(svg, '<circle cx="64" cy="48" ');
+});
+
 const RESULTS = `{"schemaVersion":1,"date":"2026-11-23","commit":"abc1234","processor":"P","processors":2,"memoryGigabytes":4,"node":"v20","system":"linux x64"}
 {"bench":"flows","connections":100000,"work":"verdicts","nanoseconds":80,"ratio":0.9,"ratioLeast":0.8,"ratioMost":1,"must":0.8,"aim":1.7}
 {"bench":"compile","policies":10,"milliseconds":5,"least":4,"most":6,"exchangeMilliseconds":3,"megabytes":1}
@@ -76,6 +92,40 @@ test('results become tables, and only charts that they have something for', () =
     () => chartsOf([{ bench: 'flows', work: 'verdicts', connections: 'many' }]),
     /connections of flows: expected a number, got many/,
   );
+});
+
+test('memory and stages become two tables and a chart', () => {
+  const lines = read(`{"bench":"bandwidth","what":"in order","gigabytesPerSecond":20,"least":18,"most":21}
+{"bench":"bandwidth","what":"one after the other","nanoseconds":64,"least":60,"most":70}
+{"bench":"bandwidth","stage":"match","octets":200,"nanoseconds":20,"least":10,"most":40,"share":0.5,"shareLeast":0.25,"shareMost":1}
+`);
+  const tables = tablesOf(lines);
+  assert.match(tables, '| in order | 20 GB a second (18 to 21) |');
+  assert.match(tables, '| one after the other | 64 ns a line (60 to 70) |');
+  assert.match(tables, '| match | 200 | 20 ns | 50.0 million | 50 % (25 % to 100 %) |');
+  // A line in 64 ns is 10^9 octets a second: 10^7 packets of 100 octets, 10^6 of 1000. The other roof begins at 2 * 10^8, in the decade up to 10^9.
+  assert.match(chartsOf(lines).get('roofline.svg')!, '<line x1="64" y1="229.33" x2="700" y2="320" stroke="#c33"/>');
+});
+
+test('small things', () => {
+  const [line] = read(
+    '{"bench":"micro","what":"decode udp","nanoseconds":5.4,"perWord":3.7,"perWordLeast":3,"perWordMost":4}',
+  );
+  assert.match(tablesOf([line!]), '| decode udp | 5.4 ns | 3.7 (3 to 4) |');
+});
+
+test('what was found in a run of its own says so', () => {
+  const later = `${RESULTS}{"schemaVersion":1,"date":"2026-11-24","commit":"def5678","processor":"Q","processors":8,"memoryGigabytes":8,"node":"v22","system":"linux arm64"}
+{"bench":"burst","work":"cell","rows":4096,"policies":10000,"rounds":3,"nanoseconds":90,"ratio":0.7,"ratioLeast":0.6,"ratioMost":0.8}
+`;
+  const tables = tablesOf(read(later));
+  assert.match(tables, 'Found on 2026-11-23 at commit abc1234: 2 processors (P)');
+  assert.match(
+    tables,
+    '`burst`: found in 3 rounds on 2026-11-24 at commit def5678: 8 processors (Q), 8 GB, Node v22, linux arm64.',
+  );
+  assert.match(tables, '### Rows of a burst\n\n`npm run bench -- burst`\n');
+  assert.match(tables, '| cell | 4,096 | 10,000 | 90 ns | 0.7 (0.6 to 0.8) |  |');
 });
 
 const DIRECTORY = join(ROOT, 'docs', 'performance');
