@@ -39,7 +39,7 @@ import * as udp from '../src/wire/udp.ts';
 import * as vlan from '../src/wire/vlan.ts';
 import * as vxlan from '../src/wire/vxlan.ts';
 import { type Trace, traceOf } from './harness.ts';
-import { random } from './trace.ts';
+import { random } from './random.ts';
 
 export const ROWS = BURST_CAPACITY;
 /** Octets from one header to the next, longer than any. */

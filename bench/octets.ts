@@ -2,14 +2,15 @@
  * How many octets a stage touches for a packet of the benchmarks: 64 for each line of the cache, wherever the line comes from, and once
  * however often it is read. docs/performance.md says what is left out.
  */
-import { FRAME_LENGTH } from './trace.ts';
+import { frameLength } from './frame.ts';
+import { PAYLOAD } from './trace.ts';
 
 export const LINE = 64;
 
 /** What of a frame is read: up to the flags of the inner TCP header, with the record's header before it. */
 const RECORD_HEADER = 16;
 const READ = RECORD_HEADER + 98;
-const RECORD = RECORD_HEADER + FRAME_LENGTH;
+const RECORD = RECORD_HEADER + frameLength(PAYLOAD);
 /** Header of the file, before the first record. */
 const FILE_HEADER = 24;
 
